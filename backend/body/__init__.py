@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The human body as arrays: model files, shape, skinning, landmarks on the body."""

@@ -1,0 +1,454 @@
+# SPDX-License-Identifier: GPL-3.0-or-later OR MIT
+"""The take: what one capture found, in one crash-safe SQLite file (docs/take.md describes the tables).
+
+While a capture runs, the take grows as ``NAME.part`` beside its final name; every write is one transaction, so the
+file can be opened at any moment, also after the process was killed. A finished take replaces ``NAME`` atomically.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import CaptureError
+from .quaternions import Array
+from .skeleton import JOINT_COUNT, forward_kinematics
+from .version import VERSION
+
+TAKE_VERSION = 1
+_APPLICATION_ID = 0x56494245  # "VIBE"
+_MAX_VALUES = 1 << 28
+_DTYPES = {"<f4", "<f8", "<i4", "<i8", "|u1", "|b1"}
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE arrays (
+    owner INTEGER NOT NULL, name TEXT NOT NULL, chunk INTEGER NOT NULL,
+    dtype TEXT NOT NULL, shape TEXT NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (owner, name, chunk)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Video:
+    """The captured video, after its rotation was applied.
+
+    Attributes:
+        path: where it was at the time of capture.
+        width_px, height_px: size of the upright image.
+        fps: mean frame rate; the truth is in ``times``.
+        times: (N,) seconds, presentation time of frame ``first_frame + n``, 0 at the video's first frame.
+        first_frame: video frame number of ``times[0]``.
+    """
+
+    path: str
+    width_px: int
+    height_px: int
+    fps: float
+    times: Array
+    first_frame: int = 0
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera that stood still.
+
+    Attributes:
+        focal_px: focal length, the same for x and y.
+        centre_px: (2,) principal point, image frame.
+        from_world: (4, 4) rigid transform, world to camera, metres.
+    """
+
+    focal_px: float
+    centre_px: Array
+    from_world: Array
+
+    def project(self, points: Array) -> Array:
+        """Pixels (..., 2) of world points (..., 3), metres; points behind the camera give values without meaning."""
+        camera = self.to_camera(points)
+        return self.focal_px * camera[..., :2] / np.maximum(camera[..., 2:], 1e-6) + np.asarray(self.centre_px)
+
+    def to_camera(self, points: Array) -> Array:
+        """Camera-frame positions (..., 3) of world points (..., 3), metres."""
+        return np.asarray(points) @ self.from_world[:3, :3].T + self.from_world[:3, 3]
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person's motion.
+
+    Attributes:
+        id: stable within the take, from 1.
+        frames: (T,) ascending video frame numbers; gaps are frames in which the person was not seen.
+        rotations: (T, 24, 4) unit quaternions, joint to parent; the root's, body frame to world.
+        root: (T, 3) metres, world position of the pelvis.
+        contacts: (T, 2) 0..1, left and right foot stands on the floor.
+        confidence: (T,) 0..1.
+        boxes: (T, 4) centre x, y, width, height, pixels.
+        rest_joints: (24, 3) metres, body frame, with this person's shape.
+        betas: (10,) shape components of the body named in ``Take.body``.
+        keypoints: (T, K, 3) x, y in pixels and visibility 0..1 of the detected landmarks; K = 0 where there are none.
+    """
+
+    id: int
+    frames: Array
+    rotations: Array
+    root: Array
+    contacts: Array
+    confidence: Array
+    boxes: Array
+    rest_joints: Array
+    betas: Array
+    keypoints: Array
+
+    def __post_init__(self) -> None:
+        count = len(self.frames)
+        expected = {
+            "frames": (count,), "rotations": (count, JOINT_COUNT, 4), "root": (count, 3), "contacts": (count, 2),
+            "confidence": (count,), "boxes": (count, 4), "rest_joints": (JOINT_COUNT, 3), "betas": (10,),
+        }  # fmt: skip
+        for name, shape in expected.items():
+            value = getattr(self, name)
+            if np.shape(value) != shape:
+                raise ValueError(f"person {self.id}: {name} has shape {np.shape(value)}, expected {shape}")
+        if np.ndim(self.keypoints) != 3 or len(self.keypoints) != count or self.keypoints.shape[2] != 3:
+            raise ValueError(f"person {self.id}: keypoints has shape {np.shape(self.keypoints)}, expected (T, K, 3)")
+
+    def joints(self) -> Array:
+        """World positions (T, 24, 3), metres, of the joints."""
+        return forward_kinematics(self.rest_joints, self.rotations, self.root)[0]
+
+
+_PERSON_ARRAYS = (
+    "frames", "rotations", "root", "contacts", "confidence", "boxes", "rest_joints", "betas", "keypoints",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Take:
+    """Everything one capture found.
+
+    Attributes:
+        status: ``complete``, or ``partial`` where the capture was cancelled, failed or is still running.
+        estimator: ``keypoints``, ``vibe``, ``tcmr`` or ``dts-vibe``.
+        body: the body model that ``betas`` belong to, ``mannequin`` or ``smpl``.
+        device: where the estimator ran, such as ``cpu``.
+        program: version that wrote the take.
+        warnings: sentences for the user.
+    """
+
+    video: Video
+    camera: Camera
+    people: tuple[Person, ...]
+    status: str = "complete"
+    estimator: str = "keypoints"
+    body: str = "mannequin"
+    device: str = "cpu"
+    program: str = VERSION
+    warnings: tuple[str, ...] = field(default=())
+
+    def person(self, person_id: int) -> Person:
+        """The person with this id; ``CaptureError`` names those there are."""
+        for person in self.people:
+            if person.id == person_id:
+                return person
+        known = ", ".join(str(person.id) for person in self.people) or "none"
+        raise CaptureError("no_such_person", f"The take has no person {person_id}.", f"People in it: {known}.")
+
+
+def partial_path(path: Path) -> Path:
+    """Where a take grows before it is finished."""
+    return path.with_name(path.name + ".part")
+
+
+class TakeWriter:
+    """A take that grows: ``update`` at any time, ``finish`` once; what was written survives a crash in between."""
+
+    def __init__(self, path: Path, *, keep: bool = False) -> None:
+        """Starts ``NAME.part``, or goes on with the one that is there where ``keep`` is set.
+
+        Raises:
+            CaptureError: ``take_unwritable`` or ``disk_full``.
+        """
+        self.path = path
+        self._part = partial_path(path)
+        self._chunks: dict[tuple[int, str], int] = {}
+        with _translated(self._part, writing=True):
+            self._part.parent.mkdir(parents=True, exist_ok=True)
+            if not keep:
+                _remove(self._part)
+            fresh = not self._part.exists()
+            self._database = sqlite3.connect(self._part, isolation_level=None, check_same_thread=False)
+            try:
+                if fresh:
+                    _create(self._database)
+                else:
+                    _check_version(self._database, self._part)
+                    rows = self._database.execute("SELECT owner, name, MAX(chunk) FROM arrays GROUP BY owner, name")
+                    self._chunks = {(owner, name): chunk + 1 for owner, name, chunk in rows}
+            except BaseException:
+                self._database.close()
+                raise
+
+    def append(self, owner: int, arrays: dict[str, Array]) -> None:
+        """Adds raw evidence, one more chunk of rows per named array, in one transaction.
+
+        Args:
+            owner: the person's id, 0 for the video itself.
+            arrays: by name; chunks of one name are concatenated along the first axis when read.
+        """
+        with _translated(self._part, writing=True), _transaction(self._database):
+            for name, values in arrays.items():
+                chunk = self._chunks.get((owner, name), 0)
+                _insert(self._database, owner, name, chunk, values)
+                self._chunks[owner, name] = chunk + 1
+
+    def evidence(self, owner: int, name: str) -> Array | None:
+        """What ``append`` stored so far under this name, or None."""
+        with _translated(self._part, writing=False):
+            return _read(self._database, owner, name)
+
+    def owners(self, name: str) -> list[int]:
+        """The owners that have evidence of this name."""
+        return sorted(owner for owner, known in self._chunks if known == name)
+
+    def update(self, take: Take) -> None:
+        """Replaces the solved motion in the growing file; evidence stays."""
+        with _translated(self._part, writing=True), _transaction(self._database):
+            _write(self._database, replace(take, status="partial"))
+
+    def finish(self, take: Take) -> Path:
+        """Writes the final file, replaces ``path`` with it atomically, and removes the growing one.
+
+        The evidence stays in the growing file where the take is partial, so that the capture can be resumed.
+        """
+        unfinished = self.path.with_name(self.path.name + ".tmp")
+        try:
+            with _translated(self.path, writing=True):
+                _remove(unfinished)
+                database = sqlite3.connect(unfinished, isolation_level=None)
+                try:
+                    _create(database)
+                    with _transaction(database):
+                        _write(database, take)
+                finally:
+                    database.close()
+                os.replace(unfinished, self.path)
+        finally:
+            with contextlib.suppress(OSError):
+                _remove(unfinished)
+        self.close()
+        if take.status == "complete":
+            _remove(self._part)
+        return self.path
+
+    def close(self) -> None:
+        """Lets go of the growing file and leaves it where it is."""
+        self._database.close()
+
+    def __enter__(self) -> TakeWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def save_take(take: Take, path: Path) -> Path:
+    """Writes a whole take at once, atomically."""
+    with TakeWriter(path) as writer:
+        writer.finish(take)
+    _remove(partial_path(path))
+    return path
+
+
+def load_take(path: Path) -> Take:
+    """Reads a take, or the growing part of one that has not been finished.
+
+    Raises:
+        CaptureError: ``take_missing``, ``take_damaged`` or ``take_newer``.
+    """
+    path = Path(path)
+    if not path.exists() and partial_path(path).exists():
+        path = partial_path(path)
+    if not path.is_file():
+        raise CaptureError("take_missing", f"There is no take at {path}.", "Check the path, or capture the video first.")
+    with _translated(path, writing=False):
+        database = _open_for_reading(path)
+        try:
+            _check_version(database, path)
+            return _load(database, path)
+        finally:
+            database.close()
+
+
+def _open_for_reading(path: Path) -> sqlite3.Connection:
+    # A killed writer leaves a journal that SQLite must roll back, and for that it has to write.
+    mode = "rw" if path.with_name(path.name + "-journal").exists() else "ro"
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+    database.execute("PRAGMA trusted_schema = OFF")
+    return database
+
+
+def _create(database: sqlite3.Connection) -> None:
+    database.executescript(
+        f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {TAKE_VERSION};"
+        f"BEGIN; {_SCHEMA} COMMIT;"
+    )
+
+
+def _check_version(database: sqlite3.Connection, path: Path) -> None:
+    (application,) = database.execute("PRAGMA application_id").fetchone()
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if application != _APPLICATION_ID:
+        raise _damaged(path, "it is not a take")
+    if version > TAKE_VERSION:
+        raise CaptureError(
+            "take_newer",
+            f"{path} was written by a newer version (take format {version}, this program reads up to {TAKE_VERSION}).",
+            "Update VIBE for Blender, or capture the video again with this version.",
+        )
+
+
+def _write(database: sqlite3.Connection, take: Take) -> None:
+    video, camera = take.video, take.camera
+    meta = {
+        "status": take.status, "estimator": take.estimator, "body": take.body, "device": take.device,
+        "program": take.program, "warnings": list(take.warnings),
+        "video": {
+            "path": video.path, "width_px": video.width_px, "height_px": video.height_px, "fps": video.fps,
+            "first_frame": video.first_frame,
+        },
+        "camera": {"focal_px": camera.focal_px},
+        "people": [person.id for person in take.people],
+    }  # fmt: skip
+    rows = [(key, json.dumps(value, ensure_ascii=False)) for key, value in meta.items()]
+    database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+    for name in ("times", "centre_px", "from_world", *_PERSON_ARRAYS):
+        database.execute("DELETE FROM arrays WHERE name = ?", (f"take.{name}",))
+    _insert(database, 0, "take.times", 0, video.times)
+    _insert(database, 0, "take.centre_px", 0, camera.centre_px)
+    _insert(database, 0, "take.from_world", 0, camera.from_world)
+    for person in take.people:
+        for name in _PERSON_ARRAYS:
+            _insert(database, person.id, f"take.{name}", 0, getattr(person, name))
+
+
+def _insert(database: sqlite3.Connection, owner: int, name: str, chunk: int, values: Array) -> None:
+    values = np.ascontiguousarray(values)
+    values = values.astype(values.dtype.newbyteorder("<"), copy=False)
+    if values.dtype.str not in _DTYPES:
+        raise TypeError(f"{name}: arrays of {values.dtype} are not part of the take format")
+    database.execute(
+        "INSERT INTO arrays VALUES (?, ?, ?, ?, ?, ?)",
+        (owner, name, chunk, values.dtype.str, json.dumps(values.shape), values.tobytes()),
+    )
+
+
+def _read(database: sqlite3.Connection, owner: int, name: str) -> Array | None:
+    rows = database.execute(
+        "SELECT dtype, shape, data FROM arrays WHERE owner = ? AND name = ? ORDER BY chunk", (owner, name)
+    )
+    chunks = [_decode(*row) for row in rows]
+    return np.concatenate(chunks) if chunks else None
+
+
+def _decode(dtype: str, shape: str, data: bytes) -> Array:
+    dimensions = json.loads(shape)
+    if dtype not in _DTYPES or not all(isinstance(n, int) and 0 <= n <= _MAX_VALUES for n in dimensions):
+        raise ValueError(f"array of type {dtype!r} and shape {shape!r}")
+    return np.frombuffer(data, dtype).reshape(dimensions).copy()
+
+
+def _load(database: sqlite3.Connection, path: Path) -> Take:
+    meta: dict[str, Any] = {key: json.loads(value) for key, value in database.execute("SELECT key, value FROM meta")}
+    if not meta:
+        raise CaptureError(
+            "take_empty", f"{path} holds no solved frames yet.", "Resume the capture with `--resume`, or start it again."
+        )
+
+    def array(owner: int, name: str) -> Array:
+        values = _read(database, owner, f"take.{name}")
+        if values is None:
+            raise KeyError(f"array {name} of {owner}")
+        return values
+
+    people = tuple(
+        Person(id=int(owner), **{name: array(owner, name) for name in _PERSON_ARRAYS}) for owner in meta["people"]
+    )
+    video = meta["video"]
+    return Take(
+        video=Video(
+            path=str(video["path"]),
+            width_px=int(video["width_px"]),
+            height_px=int(video["height_px"]),
+            fps=float(video["fps"]),
+            times=array(0, "times"),
+            first_frame=int(video["first_frame"]),
+        ),
+        camera=Camera(float(meta["camera"]["focal_px"]), array(0, "centre_px"), array(0, "from_world")),
+        people=people,
+        status=str(meta["status"]),
+        estimator=str(meta["estimator"]),
+        body=str(meta["body"]),
+        device=str(meta["device"]),
+        program=str(meta["program"]),
+        warnings=tuple(str(text) for text in meta["warnings"]),
+    )
+
+
+@contextlib.contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            database.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def _translated(path: Path, *, writing: bool) -> Iterator[None]:
+    """SQLite's and the system's errors as CaptureErrors that name the cause and the remedy."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        if writing:
+            raise _write_error(path, error) from error
+        raise _damaged(path, str(error)) from error
+    except (KeyError, ValueError, TypeError) as error:
+        if writing:
+            raise
+        raise _damaged(path, str(error)) from error
+
+
+def _write_error(path: Path, error: Exception) -> CaptureError:
+    if "disk is full" in str(error) or getattr(error, "errno", None) == 28:
+        return CaptureError("disk_full", f"The disk is full: {path} could not be written.", "Free some space, then resume.")
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        return _damaged(path, str(error))
+    return CaptureError(
+        "take_unwritable",
+        f"The take cannot be written to {path}: {error}.",
+        "Choose a folder you may write to.",
+    )
+
+
+def _damaged(path: Path, why: str) -> CaptureError:
+    return CaptureError(
+        "take_damaged", f"{path} cannot be read as a take: {why}.", "Restore it from a copy, or capture the video again."
+    )
+
+
+def _remove(path: Path) -> None:
+    for victim in (path, path.with_name(path.name + "-journal")):
+        victim.unlink(missing_ok=True)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Motion as arrays: numpy in, numpy out, no Blender."""
