@@ -65,7 +65,9 @@ class Job:
         unknown = sorted(set(record) - known)
         if unknown or not {"video", "take"} <= set(record):
             what = f"unknown options {', '.join(unknown)}" if unknown else "video or take is missing"
-            raise CaptureError("bad_job", f"The job cannot be read: {what}.", "Update the add-on and the backend together.")
+            raise CaptureError(
+                "bad_job", f"The job cannot be read: {what}.", "Update the add-on and the backend together."
+            )
         return cls(**record)
 
 
@@ -202,7 +204,7 @@ def event_from_line(line: str) -> Event | None:
     Fields this version does not know are left out, so a newer backend may say more.
 
     Raises:
-        CaptureError: ``bad_event`` for a line that is no event, ``protocol_version`` for a ``hello`` of another version.
+        CaptureError: ``bad_event`` for a line that is no event, ``protocol_version`` for another version's ``hello``.
     """
     record = _record(line)
     kind = _EVENTS.get(str(record.pop("type", "")))

@@ -54,9 +54,7 @@ def from_matrices(matrices: Array) -> Array:
     """
     m = np.asarray(matrices)
     m00, m11, m22 = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
-    four_squares = 1.0 + np.stack(
-        [m00 + m11 + m22, m00 - m11 - m22, m11 - m00 - m22, m22 - m00 - m11], axis=-1
-    )
+    four_squares = 1.0 + np.stack([m00 + m11 + m22, m00 - m11 - m22, m11 - m00 - m22, m22 - m00 - m11], axis=-1)
     pair = {
         (0, 1): m[..., 2, 1] - m[..., 1, 2],
         (0, 2): m[..., 0, 2] - m[..., 2, 0],

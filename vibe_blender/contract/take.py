@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -241,7 +240,7 @@ class TakeWriter:
                         _write(database, take)
                 finally:
                     database.close()
-                os.replace(unfinished, self.path)
+                unfinished.replace(self.path)
         finally:
             with contextlib.suppress(OSError):
                 _remove(unfinished)
@@ -279,7 +278,9 @@ def load_take(path: Path) -> Take:
     if not path.exists() and partial_path(path).exists():
         path = partial_path(path)
     if not path.is_file():
-        raise CaptureError("take_missing", f"There is no take at {path}.", "Check the path, or capture the video first.")
+        raise CaptureError(
+            "take_missing", f"There is no take at {path}.", "Check the path, or capture the video first."
+        )
     with _translated(path, writing=False):
         database = _open_for_reading(path)
         try:
@@ -299,8 +300,7 @@ def _open_for_reading(path: Path) -> sqlite3.Connection:
 
 def _create(database: sqlite3.Connection) -> None:
     database.executescript(
-        f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {TAKE_VERSION};"
-        f"BEGIN; {_SCHEMA} COMMIT;"
+        f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {TAKE_VERSION};BEGIN; {_SCHEMA} COMMIT;"
     )
 
 
@@ -371,7 +371,9 @@ def _load(database: sqlite3.Connection, path: Path) -> Take:
     meta: dict[str, Any] = {key: json.loads(value) for key, value in database.execute("SELECT key, value FROM meta")}
     if not meta:
         raise CaptureError(
-            "take_empty", f"{path} holds no solved frames yet.", "Resume the capture with `--resume`, or start it again."
+            "take_empty",
+            f"{path} holds no solved frames yet.",
+            "Resume the capture with `--resume`, or start it again.",
         )
 
     def array(owner: int, name: str) -> Array:
@@ -433,7 +435,9 @@ def _translated(path: Path, *, writing: bool) -> Iterator[None]:
 
 def _write_error(path: Path, error: Exception) -> CaptureError:
     if "disk is full" in str(error) or getattr(error, "errno", None) == 28:
-        return CaptureError("disk_full", f"The disk is full: {path} could not be written.", "Free some space, then resume.")
+        return CaptureError(
+            "disk_full", f"The disk is full: {path} could not be written.", "Free some space, then resume."
+        )
     if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
         return _damaged(path, str(error))
     return CaptureError(
@@ -445,7 +449,9 @@ def _write_error(path: Path, error: Exception) -> CaptureError:
 
 def _damaged(path: Path, why: str) -> CaptureError:
     return CaptureError(
-        "take_damaged", f"{path} cannot be read as a take: {why}.", "Restore it from a copy, or capture the video again."
+        "take_damaged",
+        f"{path} cannot be read as a take: {why}.",
+        "Restore it from a copy, or capture the video again.",
     )
 
 
