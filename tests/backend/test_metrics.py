@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Every measure on cases whose answer is known in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial import procrustes as scipy_procrustes
+from scipy.spatial.transform import Rotation
+
+from backend import metrics
+from vibe_blender.contract.skeleton import LIMB_JOINTS
+
+FPS = 30.0
+
+
+def moving_body(count: int = 40, seed: int = 0) -> np.ndarray:
+    """(T, 24, 3) metres: random but smooth joint paths."""
+    random = np.random.default_rng(seed)
+    time = np.arange(count)[:, None, None] / FPS
+    rate, phase = random.uniform(1, 6, (24, 3)), random.uniform(0, 6, (24, 3))
+    return random.normal(size=(24, 3)) * 0.4 + 0.2 * np.sin(rate * time + phase)
+
+
+def test_mpjpe_ignores_where_the_person_stands() -> None:
+    body = moving_body()
+    assert metrics.mpjpe(body + np.array([3.0, -1.0, 5.0]), body) == pytest.approx(0, abs=1e-9)
+
+
+def test_mpjpe_counts_what_moves_against_the_hips() -> None:
+    body = moving_body()
+    off = body.copy()
+    off[:, [4, 20]] += [0.03, 0.04, 0.0]
+    assert metrics.mpjpe(off, body) == pytest.approx(50 * 2 / 12)
+
+
+def test_mpjpe_counts_scale_and_turning() -> None:
+    body = moving_body()
+    reach = np.linalg.norm(metrics.centred(body), axis=-1).mean() * 1000
+    assert metrics.mpjpe(1.1 * body, body) == pytest.approx(0.1 * reach)
+    half_turn = body * [-1.0, 1.0, -1.0]
+    sideways = np.linalg.norm(metrics.centred(body)[..., [0, 2]], axis=-1).mean() * 1000
+    assert metrics.mpjpe(half_turn, body) == pytest.approx(2 * sideways)
+
+
+def test_pa_mpjpe_forgives_turning_scale_and_place_of_each_frame() -> None:
+    body = moving_body()
+    turns = Rotation.random(len(body), random_state=1).as_matrix()
+    scale = np.random.default_rng(2).uniform(0.5, 2.0, (len(body), 1, 1))
+    place = np.random.default_rng(3).normal(size=(len(body), 1, 3))
+    assert metrics.pa_mpjpe(scale * body @ turns + place, body) == pytest.approx(0, abs=1e-9)
+
+
+def test_pa_mpjpe_does_not_forgive_a_mirror_image() -> None:
+    body = moving_body()
+    assert metrics.pa_mpjpe(body * [-1.0, 1.0, 1.0], body) > 50
+
+
+def test_pa_mpjpe_agrees_with_scipy() -> None:
+    truth = moving_body()
+    predicted = truth + np.random.default_rng(4).normal(scale=0.05, size=truth.shape)
+    errors = []
+    for source, target in zip(predicted[:, LIMB_JOINTS], truth[:, LIMB_JOINTS], strict=True):
+        fixed, moved, _ = scipy_procrustes(target, source)  # both in units of the target's Frobenius norm
+        size = np.linalg.norm(target - target.mean(axis=0))
+        errors.append(np.linalg.norm(fixed - moved, axis=-1).mean() * size * 1000)
+    assert metrics.pa_mpjpe(predicted, truth) == pytest.approx(np.mean(errors), abs=1e-9)
+
+
+def test_procrustes_of_proper_rotations_agrees_with_scipy_kabsch() -> None:
+    source, target = moving_body(1, seed=5)[0], moving_body(1, seed=6)[0] * [-1.0, 1.0, 1.0]
+    turn, _ = Rotation.align_vectors(target - target.mean(axis=0), source - source.mean(axis=0))
+    expected = turn.apply(source - source.mean(axis=0)) + target.mean(axis=0)
+    assert metrics.procrustes(source, target, scaled=False) == pytest.approx(expected, abs=1e-9)
+
+
+def test_procrustes_of_a_single_place_is_the_middle_of_the_target() -> None:
+    target = moving_body(1)[0]
+    assert metrics.procrustes(np.ones((24, 3)), target) == pytest.approx(np.tile(target.mean(axis=0), (24, 1)))
+
+
+def test_acceleration_error_of_a_known_acceleration() -> None:
+    truth = np.tile(moving_body(1), (30, 1, 1))
+    predicted = truth.copy()
+    predicted[:, 21, 0] += 0.5 * 0.012 * np.arange(30) ** 2
+    assert metrics.acceleration_error(predicted, truth, np.arange(30)) == pytest.approx(12 / 12)
+    assert metrics.metres_per_second2(1.0, 30.0) == pytest.approx(0.9)
+
+
+def test_acceleration_error_of_known_noise() -> None:
+    truth = np.tile(moving_body(1), (3000, 1, 1))
+    sigma = 0.01
+    noise = np.random.default_rng(7).normal(scale=sigma, size=truth.shape)
+    noise[:, metrics.HIPS] = 0
+    error = metrics.acceleration_error(truth + noise, truth, np.arange(3000))
+    # (1, -2, 1) has norm sqrt(6); the length of a 3D Gaussian is sigma * 2 * sqrt(2 / pi); 10 of 12 joints are noisy.
+    assert error == pytest.approx(1000 * sigma * np.sqrt(6) * 2 * np.sqrt(2 / np.pi) * 10 / 12, rel=0.01)
+
+
+def test_measures_over_time_leave_gaps_out() -> None:
+    body = moving_body(60)
+    kept = np.r_[0:20, 30:60]
+    jumped = body.copy()
+    jumped[30:, :, :] += moving_body(1, seed=9) * 10
+    assert metrics.acceleration_error(jumped[kept], body[kept], kept) == pytest.approx(0, abs=1e-9)
+    assert metrics.speed_ratio(jumped[kept], body[kept], kept, metrics.WRISTS) == pytest.approx(1)
+    assert metrics.acceleration_error(jumped, body, np.arange(60)) > 10
+
+
+def test_speed_ratio_of_damped_hands() -> None:
+    body = moving_body(300)
+    hips = metrics.middle_of_hips(body)
+    rest = (body - hips[:, None])[0]
+    damped = body.copy()
+    damped[:, metrics.WRISTS] = hips[:, None] + (rest + 0.7 * (body - hips[:, None] - rest))[:, metrics.WRISTS]
+    frames = np.arange(300)
+    assert metrics.speed_ratio(damped, body, frames, metrics.WRISTS) == pytest.approx(0.7)
+    assert metrics.speed_ratio(damped, body, frames, metrics.ANKLES) == pytest.approx(1.0)
+
+
+def test_jitter_of_a_cubic() -> None:
+    joints = np.zeros((50, 24, 3))
+    joints[..., 0] = (0.5 * (np.arange(50) / FPS) ** 3)[:, None]
+    assert metrics.jitter(joints, np.arange(50), FPS) == pytest.approx(0.5 * 6 / 10)
+
+
+def test_nothing_to_measure_is_nan() -> None:
+    nobody = np.zeros((0, 24, 3))
+    assert np.isnan(metrics.mpjpe(nobody, nobody))
+    assert np.isnan(metrics.pa_mpjpe(nobody, nobody))
+    assert np.isnan(metrics.acceleration_error(moving_body(2), moving_body(2), np.arange(2)))
+    assert np.isnan(metrics.speed_ratio(moving_body(1), moving_body(1), np.arange(1), metrics.WRISTS))
