@@ -10,17 +10,24 @@ origin in every frame, which splits the whole error into pose (centred joints) a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from vibe_blender.contract.quaternions import Array
-from vibe_blender.contract.skeleton import LIMB_JOINTS
+from vibe_blender.contract.skeleton import LIMB_JOINTS, PARENTS
+
+Flags = NDArray[np.bool_]
 
 HIPS = (1, 2)
 WRISTS = (20, 21)
 ANKLES = (7, 8)
 FEET = (10, 11)
 MM = 1000.0
+SHORT_PATH_M = 1.0
+SAME_PERSON = 0.25
 
 
 def middle_of_hips(joints: Array) -> Array:
@@ -131,6 +138,155 @@ def jitter(joints: Array, frames: Array, fps: float) -> float:
         fps: frames per second.
     """
     return _mean_norm(_differences(np.asarray(joints, dtype=float), frames, 3)) * fps**3 / 10.0
+
+
+def foot_slide(joints: Array, contacts: Flags, frames: Array) -> float:
+    """Mean horizontal step in mm/frame of the foot joints (balls of the feet) while the foot stands on the floor.
+
+    A step counts where the foot stands in both of its frames. With the truth's contacts it is the foot sliding of WHAM
+    (Shin et al. 2024) on joints instead of sole vertices; with the take's own, what a viewer of the take alone sees. A
+    foot that rolls over heel and toe moves its ball a little, so a true walk scores 2 to 4 too, not 0.
+
+    Args:
+        joints: (T, 24, 3) metres, world frame.
+        contacts: (T, 2) bool, left and right foot stands.
+        frames: (T,) video frame numbers.
+    """
+    contacts = np.asarray(contacts, dtype=bool)
+    if len(contacts) < 2:
+        return float("nan")
+    steps = np.diff(np.asarray(joints, dtype=float)[:, FEET, :2], axis=0)
+    standing = contacts[1:] & contacts[:-1] & (np.diff(np.asarray(frames)) == 1)[:, None]
+    return MM * _mean_norm(steps[standing])
+
+
+@dataclass(frozen=True)
+class PathError:
+    """How far a path is from the true one, after the best rigid alignment.
+
+    Attributes:
+        mean_m: mean distance, metres.
+        length_m: length of the true path, metres.
+        percent: ``mean_m`` as a share of ``length_m`` in percent; None for a true path shorter than 1 m.
+    """
+
+    mean_m: float
+    length_m: float
+    percent: float | None
+
+
+def root_trajectory_error(predicted: Array, truth: Array) -> PathError:
+    """Mean distance between two paths after one rigid alignment without scale ("RTE", Shin et al. 2024, WHAM).
+
+    Args:
+        predicted: (T, 3) metres, its own world frame.
+        truth: (T, 3) metres, its own world frame.
+    """
+    truth = np.asarray(truth, dtype=float)
+    if not len(truth):
+        return PathError(float("nan"), 0.0, None)
+    length = float(np.linalg.norm(np.diff(truth, axis=0), axis=-1).sum())
+    mean = _mean_norm(procrustes(predicted, truth, scaled=False) - truth)
+    return PathError(mean, length, 100 * mean / length if length >= SHORT_PATH_M else None)
+
+
+def bone_length_deviation(joints: Array) -> float:
+    """The standard deviation of a bone's length over time in percent of its mean, of the bone where that is largest.
+
+    Args:
+        joints: (T, 24, 3) metres, any frame of reference.
+    """
+    joints = np.asarray(joints, dtype=float)
+    if not len(joints):
+        return float("nan")
+    lengths = np.linalg.norm(joints[:, 1:] - joints[:, PARENTS[1:]], axis=-1)
+    return 100 * float((lengths.std(axis=0) / lengths.mean(axis=0)).max())
+
+
+def coverage(frames: Array, visible: Flags) -> float:
+    """The share, 0..1, of the frames with a visible person in which the take has that person.
+
+    Args:
+        frames: (T,) video frame numbers of the take's person.
+        visible: (N,) bool, for every frame of the video, the truth's person is visible.
+    """
+    visible = np.asarray(visible, dtype=bool)
+    return float(np.isin(np.flatnonzero(visible), frames).mean()) if visible.any() else float("nan")
+
+
+@dataclass(frozen=True)
+class ContactScore:
+    """Foot contacts found, both feet together: shares 0..1."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+def contact_score(predicted: Flags, truth: Flags) -> ContactScore:
+    """Precision, recall and their harmonic mean F1 of foot contacts, each foot in each frame one decision.
+
+    Args:
+        predicted: (T, 2) bool, left and right foot stands.
+        truth: (T, 2) bool.
+    """
+    predicted, truth = np.asarray(predicted, dtype=bool), np.asarray(truth, dtype=bool)
+    hits, found, real = (float(values.sum()) for values in (predicted & truth, predicted, truth))
+    return ContactScore(
+        precision=hits / found if found else float("nan"),
+        recall=hits / real if real else float("nan"),
+        f1=2 * hits / (found + real) if found + real else float("nan"),
+    )
+
+
+def overlap_2d(predicted: Array, truth: Array) -> Array:
+    """How well people's limbs lie on each other in the image, 1 exactly to 0 not the same person: (P, Q, N).
+
+    It is 1 - d / 0.25, at least 0, with d the mean joint distance in units of the diagonal of the true joints' box.
+
+    Args:
+        predicted: (P, N, J, 2) pixels, NaN where a person is not in the frame.
+        truth: (Q, N, J, 2) pixels, NaN where a person is not visible.
+    """
+    size = np.linalg.norm(truth.max(axis=2) - truth.min(axis=2), axis=-1)
+    distance = np.linalg.norm(predicted[:, None] - truth[None], axis=-1).mean(axis=-1)
+    return np.nan_to_num(np.clip(1 - distance / (SAME_PERSON * np.maximum(size, 1e-9)), 0, 1), nan=0.0)
+
+
+def match_people(overlap: Array) -> list[tuple[int, int]]:
+    """Pairs (predicted, true) with the largest sum of overlaps, one to one; people who never overlap stay single.
+
+    Args:
+        overlap: (P, Q, N) of ``overlap_2d``.
+    """
+    total = overlap.sum(axis=-1)
+    rows, columns = linear_sum_assignment(total, maximize=True)
+    return [(int(p), int(q)) for p, q in zip(rows, columns, strict=True) if total[p, q] > 0]
+
+
+def identity_switches(overlap: Array) -> int:
+    """How often a true person is followed by another predicted person than before (Bernardin, Stiefelhagen 2008).
+
+    Matched frame by frame; a pair of the frame before is kept while it overlaps at all, so two people in front of each
+    other are no switch until they part.
+
+    Args:
+        overlap: (P, Q, N) of ``overlap_2d``.
+    """
+    switches = 0
+    pairs: dict[int, int] = {}  # true person: predicted person, in the frame before
+    last: dict[int, int] = {}  # the same, whenever it was
+    for frame in np.moveaxis(overlap, -1, 0):
+        pairs = {q: p for q, p in pairs.items() if frame[p, q] > 0}
+        free = frame.copy()
+        free[list(pairs.values()), :] = 0
+        free[:, list(pairs)] = 0
+        rows, columns = linear_sum_assignment(free, maximize=True)
+        for p, q in zip(rows.tolist(), columns.tolist(), strict=True):
+            if free[p, q] > 0:
+                switches += last.get(q, p) != p
+                pairs[q] = last[q] = p
+    return switches
 
 
 def _differences(values: Array, frames: Array, order: int) -> Array:

@@ -124,9 +124,126 @@ def test_jitter_of_a_cubic() -> None:
     assert metrics.jitter(joints, np.arange(50), FPS) == pytest.approx(0.5 * 6 / 10)
 
 
+def test_foot_slide_counts_horizontal_steps_of_standing_feet() -> None:
+    joints = np.zeros((11, 24, 3))
+    joints[:, 10, 0] = 0.003 * np.arange(11)
+    joints[:, 10, 1] = 0.004 * np.arange(11)
+    joints[:, 10, 2] = 0.5 * np.arange(11)
+    joints[:, 11, 0] = np.arange(11)
+    left, frames = np.tile([True, False], (11, 1)), np.arange(11)
+    assert metrics.foot_slide(joints, left, frames) == pytest.approx(5)
+    assert metrics.foot_slide(joints, np.ones((11, 2)), frames) == pytest.approx((5 + 1000) / 2)
+    every_other = left & (np.arange(11) % 2 == 0)[:, None]
+    assert np.isnan(metrics.foot_slide(joints, every_other, frames))
+    assert np.isnan(metrics.foot_slide(joints, left, 2 * frames))
+
+
+def test_root_trajectory_error_forgives_a_rigid_motion_only() -> None:
+    time = np.linspace(0, 5, 200)
+    path = np.stack([time, np.sin(time), 0.1 * np.cos(3 * time)], axis=-1)
+    turn = Rotation.from_rotvec([0.3, -1.0, 2.0]).as_matrix()
+    same = metrics.root_trajectory_error(path @ turn.T + [4.0, 5.0, 6.0], path)
+    assert same.mean_m == pytest.approx(0, abs=1e-12)
+    assert same.percent == pytest.approx(0, abs=1e-9)
+    assert same.length_m == pytest.approx(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
+    larger = metrics.root_trajectory_error(1.2 * path, path)
+    spread = np.linalg.norm(path - path.mean(axis=0), axis=1).mean()
+    assert larger.mean_m == pytest.approx(0.2 * spread)
+    assert larger.percent == pytest.approx(100 * 0.2 * spread / larger.length_m)
+
+
+def test_root_trajectory_error_of_a_short_path_has_no_percentage() -> None:
+    path = np.linspace([0.0, 0, 0], [0.9, 0, 0], 30)
+    error = metrics.root_trajectory_error(2 * path, path)
+    assert error.percent is None
+    assert error.mean_m == pytest.approx(np.abs(path[:, 0] - 0.45).mean())
+
+
+def test_bone_length_deviation_is_that_of_the_worst_bone() -> None:
+    joints = np.tile(moving_body(1), (100, 1, 1))
+    assert metrics.bone_length_deviation(joints) == pytest.approx(0, abs=1e-9)
+    for tip, parent, change in ((22, 20, 0.1), (15, 12, 0.05)):
+        joints[::2, tip] += change * (joints[::2, tip] - joints[::2, parent])
+    assert metrics.bone_length_deviation(joints) == pytest.approx(100 * 0.05 / 1.05)
+
+
+def test_coverage_counts_visible_frames_only() -> None:
+    visible = np.ones(20, dtype=bool)
+    visible[10:] = False
+    assert metrics.coverage(np.arange(4, 18), visible) == pytest.approx(0.6)
+    assert np.isnan(metrics.coverage(np.arange(4), ~np.ones(5, dtype=bool)))
+
+
+def test_contact_score() -> None:
+    truth = np.array([[1, 1], [1, 0], [0, 0], [0, 0]])
+    found = np.array([[1, 0], [1, 1], [1, 0], [0, 0]])
+    score = metrics.contact_score(found, truth)
+    assert (score.precision, score.recall) == pytest.approx((2 / 4, 2 / 3))
+    assert score.f1 == pytest.approx(2 * (1 / 2) * (2 / 3) / (1 / 2 + 2 / 3))
+    assert np.isnan(metrics.contact_score(np.zeros((4, 2)), truth).precision)
+
+
+def two_people() -> np.ndarray:
+    """(2, N, J, 2) pixels: two stick figures that walk through each other."""
+    figure = np.array([[0.0, 0], [20, 0], [0, 100], [20, 100]])
+    shift = np.linspace(0, 400, 81)
+    return np.stack([figure + np.stack([x, 0 * x], axis=-1)[:, None] for x in (shift, 400 - shift)])
+
+
+def test_overlap_falls_linearly_with_the_distance() -> None:
+    truth = two_people()[:1]
+    diagonal = np.hypot(20, 100)
+    for distance, expected in ((0.0, 1.0), (0.1, 0.6), (0.3, 0.0)):
+        overlap = metrics.overlap_2d(truth + np.array([0.0, distance * diagonal]), truth)
+        assert overlap == pytest.approx(np.full((1, 1, 81), expected))
+
+
+def test_people_are_matched_by_overlap() -> None:
+    truth = two_people()
+    nobody = np.full((1, *truth.shape[1:]), np.nan)
+    overlap = metrics.overlap_2d(np.concatenate([nobody, truth[::-1]]), truth)
+    assert metrics.match_people(overlap) == [(1, 1), (2, 0)]
+    assert metrics.match_people(metrics.overlap_2d(truth[:0], truth)) == []
+
+
+def test_crossing_people_with_their_own_ids_switch_nothing() -> None:
+    truth = two_people()
+    assert metrics.identity_switches(metrics.overlap_2d(truth + 3.0, truth)) == 0
+
+
+def test_swapped_people_are_two_switches() -> None:
+    truth = two_people()
+    swapped = truth.copy()
+    swapped[:, 41:] = truth[::-1, 41:]
+    assert metrics.identity_switches(metrics.overlap_2d(swapped, truth)) == 2
+
+
+def test_a_new_id_after_a_gap_is_one_switch_and_the_old_id_is_none() -> None:
+    truth = two_people()[:1]
+    before, after = truth.copy(), truth.copy()
+    before[:, 30:] = np.nan
+    after[:, :50] = np.nan
+    assert metrics.identity_switches(metrics.overlap_2d(np.concatenate([before, after]), truth)) == 1
+    gap = truth.copy()
+    gap[:, 30:50] = np.nan
+    assert metrics.identity_switches(metrics.overlap_2d(gap, truth)) == 0
+
+
+def test_one_id_that_moves_from_person_to_person() -> None:
+    truth = two_people()
+    jumping = truth[:1].copy()
+    jumping[0, 10:20] = truth[1, 10:20]
+    other = truth[1:].copy()
+    other[:, :20] = np.nan
+    # Person 1 is first followed by id 0, then by id 1; person 0 comes back to its own id.
+    assert metrics.identity_switches(metrics.overlap_2d(np.concatenate([jumping, other]), truth)) == 1
+
+
 def test_nothing_to_measure_is_nan() -> None:
     nobody = np.zeros((0, 24, 3))
     assert np.isnan(metrics.mpjpe(nobody, nobody))
     assert np.isnan(metrics.pa_mpjpe(nobody, nobody))
+    assert np.isnan(metrics.bone_length_deviation(nobody))
+    assert np.isnan(metrics.root_trajectory_error(nobody[:, 0], nobody[:, 0]).mean_m)
     assert np.isnan(metrics.acceleration_error(moving_body(2), moving_body(2), np.arange(2)))
     assert np.isnan(metrics.speed_ratio(moving_body(1), moving_body(1), np.arange(1), metrics.WRISTS))
