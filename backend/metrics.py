@@ -242,14 +242,15 @@ def contact_score(predicted: Flags, truth: Flags) -> ContactScore:
 def overlap_2d(predicted: Array, truth: Array) -> Array:
     """How well people's limbs lie on each other in the image, 1 exactly to 0 not the same person: (P, Q, N).
 
-    It is 1 - d / 0.25, at least 0, with d the mean joint distance in units of the diagonal of the true joints' box.
+    It is 1 - d / 0.25, at least 0, with d the median joint distance (a wrong arm is no other person) in units of
+    the diagonal of the true joints' box.
 
     Args:
         predicted: (P, N, J, 2) pixels, NaN where a person is not in the frame.
         truth: (Q, N, J, 2) pixels, NaN where a person is not visible.
     """
     size = np.linalg.norm(truth.max(axis=2) - truth.min(axis=2), axis=-1)
-    distance = np.linalg.norm(predicted[:, None] - truth[None], axis=-1).mean(axis=-1)
+    distance = np.median(np.linalg.norm(predicted[:, None] - truth[None], axis=-1), axis=-1)
     return np.nan_to_num(np.clip(1 - distance / (SAME_PERSON * np.maximum(size, 1e-9)), 0, 1), nan=0.0)
 
 

@@ -198,6 +198,13 @@ def test_overlap_falls_linearly_with_the_distance() -> None:
         assert overlap == pytest.approx(np.full((1, 1, 81), expected))
 
 
+def test_overlap_bears_one_wrong_limb() -> None:
+    truth = np.concatenate([two_people()[:1]] * 3, axis=2)
+    wild = truth.copy()
+    wild[:, :, :4] += 500
+    assert metrics.overlap_2d(wild, truth) == pytest.approx(np.ones((1, 1, 81)))
+
+
 def test_people_are_matched_by_overlap() -> None:
     truth = two_people()
     nobody = np.full((1, *truth.shape[1:]), np.nan)
