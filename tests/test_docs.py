@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""What the documents show is run, and what they list is compared with the code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.evaluation import EvaluationReport, PersonReport
+from vibe_blender.contract import protocol, quaternions
+from vibe_blender.contract.skeleton import JOINT_NAMES, REST_JOINTS
+from vibe_blender.contract.take import Camera, Person, Take, Video, save_take
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def blocks(document: str, language: str) -> list[str]:
+    text = (REPOSITORY / "docs" / document).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_take_snippet_reads_what_the_library_wrote(tmp_path) -> None:
+    random = np.random.default_rng(0)
+    from_world = np.eye(4)
+    from_world[:3, :3] = quaternions.to_matrices(quaternions.from_axis_angles(np.array([1.7, 0.1, 0.0])))
+    from_world[:3, 3] = [0.2, 1.1, 5.0]
+    people = tuple(
+        Person(
+            id=number, frames=np.arange(3, 7), rotations=quaternions.from_axis_angles(random.normal(size=(4, 24, 3))),
+            root=random.normal(size=(4, 3)), contacts=np.zeros((4, 2)), confidence=np.ones(4), boxes=np.zeros((4, 4)),
+            rest_joints=REST_JOINTS, betas=np.zeros(10), keypoints=np.zeros((4, 0, 3)),
+        )
+        for number in (1, 4)
+    )  # fmt: skip
+    camera = Camera(800.0, np.array([320.0, 240.0]), from_world)
+    path = save_take(Take(Video("a.mp4", 640, 480, 30.0, np.arange(9) / 30), camera, people), tmp_path / "å b.take")
+
+    (snippet,) = blocks("take.md", "python")
+    run = subprocess.run(
+        [sys.executable, "-c", snippet, str(path)], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    lines = [line.split() for line in run.stdout.splitlines()]
+    assert len(lines) == 4
+    for line, (person, joint) in zip(lines, [(p, j) for p in people for j in ("head", "left_wrist")], strict=True):
+        world = person.joints()[0, JOINT_NAMES.index(joint)]
+        assert line[:2] == [str(person.id), "3"]
+        assert " ".join(line[2:-5]).replace(" ", "_") == joint
+        expected = [*world, *camera.project(world)]
+        assert [float(value) for value in line[-5:]] == pytest.approx(expected, abs=0.01)
+
+
+def test_take_document_lists_every_array_and_key(tmp_path) -> None:
+    text = (REPOSITORY / "docs" / "take.md").read_text(encoding="utf-8")
+    names = {item.name for item in fields(Person)} - {"id"} | {"times", "centre_px", "from_world"}
+    assert set(re.findall(r"^\| `take\.(\w+)`", text, flags=re.MULTILINE)) == names
+    keys = {item.name for item in fields(Take)}
+    assert set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)) == keys
+
+
+def test_protocol_examples_are_read_and_written_by_the_library() -> None:
+    job, stream, other_ends = blocks("protocol.md", "json")
+    assert protocol.Job.from_line(job).to_line() == job
+    lines = stream.splitlines(keepends=True)
+    kinds = []
+    for line in [*lines, *other_ends.splitlines(keepends=True)]:
+        event = protocol.event_from_line(line)
+        assert event is not None
+        assert event.to_line() == line
+        kinds.append(type(event))
+    assert set(kinds) == set(protocol.Event.__subclasses__())
+    assert kinds[0] is protocol.Hello
+    assert [kind for kind in kinds if kind in protocol.LAST_EVENTS] == kinds[len(lines) - 1 :]
+
+
+def test_protocol_document_lists_every_event() -> None:
+    text = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")
+    types = {event.TYPE for event in protocol.Event.__subclasses__()}
+    assert set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)) == types
+
+
+def test_evaluation_document_lists_every_measure() -> None:
+    text = (REPOSITORY / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    measures = text.split("## The measures")[1].split("## The truth file")[0]
+    rows = [row.split("|")[1] for row in measures.splitlines() if row.startswith("| `")]
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == {item.name for item in fields(PersonReport)}
+    lists = {"people", "missed_people", "extra_people", "identity_switches"}
+    assert lists <= set(re.findall(r"`(\w+)`", text)) & {item.name for item in fields(EvaluationReport)}
+
+
+@pytest.mark.parametrize(
+    "document", sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")]), ids=lambda path: path.name
+)
+def test_links_between_documents_lead_somewhere(document) -> None:
+    text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
