@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""What several tests need: small made videos, and the big shared files where they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+MARK_BITS = 8
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of clips, videos and motions that is too big for the repository."""
+    folder = REPOSITORY.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("the shared clips and motions are not beside this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def models() -> Path:
+    """The folder with the BlazePose files, where they were fetched."""
+    from backend.models import MODEL_FILES, default_folder
+
+    folder = default_folder()
+    missing = [item.name for item in MODEL_FILES if not (folder / item.name).is_file()]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not fetched (python -m backend models fetch)")
+    return folder
+
+
+def marked_picture(number: int, width: int = 96, height: int = 64) -> np.ndarray:
+    """(height, width, 3) RGB: ``number`` in eight black and white bars below, red at the top left, blue beside it."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[: height // 2] = (20, 20, 230)
+    picture[: height // 2, : width // 2] = (230, 20, 20)
+    for bit in range(MARK_BITS):
+        left, right = bit * width // MARK_BITS, (bit + 1) * width // MARK_BITS
+        picture[height // 2 :, left:right] = 255 * (number >> bit & 1)
+    return picture
+
+
+def read_mark(picture: np.ndarray) -> int:
+    """The number ``marked_picture`` wrote, read back from a decoded upright picture; -1 where it is not upright."""
+    height, width = picture.shape[:2]
+    red, blue = picture[height // 4, width // 4], picture[height // 4, 3 * width // 4]
+    if not (red[0] > 150 > red[2] and blue[2] > 150 > blue[0]):
+        return -1
+    bars = [picture[3 * height // 4, (2 * bit + 1) * width // (2 * MARK_BITS)].mean() for bit in range(MARK_BITS)]
+    return sum(int(bar > 127) << bit for bit, bar in enumerate(bars))
+
+
+def write_video(
+    path: Path,
+    pictures: Sequence[np.ndarray],
+    *,
+    times_ms: Sequence[int] | None = None,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    gop: int = 12,
+    codec_options: dict[str, str] | None = None,
+    pixel_aspect: Fraction | None = None,
+    rotation: int = 0,
+    flip: bool = False,
+    container_options: dict[str, str] | None = None,
+    tags: dict[str, str] | None = None,
+    sound: bool = False,
+) -> Path:
+    """Encodes pictures, at 25 a second or at the times given in milliseconds."""
+    import av
+
+    times_ms = times_ms if times_ms is not None else [40 * n for n in range(len(pictures))]
+    with av.open(str(path), "w", options=container_options or {}) as output:
+        output.metadata.update(tags or {})
+        stream = output.add_stream(codec, rate=25, options=codec_options or {})
+        height, width = pictures[0].shape[:2]
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = width, height, pix_fmt, gop
+        stream.codec_context.time_base = Fraction(1, 1000)
+        if pixel_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
+        if rotation or flip:
+            stream.set_display_rotation(rotation, hflip=flip)
+        if sound:
+            voice = output.add_stream("aac", rate=16000)
+        for picture, time_ms in zip(pictures, times_ms, strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+        if sound:
+            output.mux(_silence(voice, seconds=times_ms[-1] / 1000))
+    return path
+
+
+def write_sound(path: Path) -> Path:
+    """A file with sound and no picture."""
+    import av
+
+    with av.open(str(path), "w") as output:
+        output.mux(_silence(output.add_stream("aac", rate=16000), seconds=1.0))
+    return path
+
+
+def _silence(voice, seconds: float) -> list:
+    import av
+
+    samples = np.zeros((1, int(16000 * seconds)), np.float32)
+    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+    frame.sample_rate, frame.pts = 16000, 0
+    return [*voice.encode(frame), *voice.encode()]
+
+
+class Pictures:
+    """``marked_picture`` and its kin, for tests that write their own videos."""
+
+    write = staticmethod(write_video)
+    write_sound = staticmethod(write_sound)
+    mark = staticmethod(read_mark)
+
+    def __call__(self, count: int, width: int = 96, height: int = 64) -> list[np.ndarray]:
+        return [marked_picture(number, width, height) for number in range(count)]
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Pictures:
+    """Numbered pictures and the means to write them: ``pictures(6)``, ``pictures.write(path, images, ...)``."""
+    return Pictures()
+
+
+@pytest.fixture(name="read_mark", scope="session")
+def read_mark_fixture() -> Callable[[np.ndarray], int]:
+    """The number that a decoded picture carries, -1 where it is not upright."""
+    return read_mark
+
+
+@pytest.fixture
+def make_video(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a small video whose frames carry their own numbers: ``make_video(name, count, **options)``."""
+
+    def make(name: str = "made.mp4", count: int = 24, size: tuple[int, int] = (96, 64), **options) -> Path:
+        path = tmp_path / name
+        return write_video(path, [marked_picture(n, *size) for n in range(count)], **options)
+
+    return make
