@@ -129,6 +129,7 @@ class Person:
 _PERSON_ARRAYS = (
     "frames", "rotations", "root", "contacts", "confidence", "boxes", "rest_joints", "betas", "keypoints",
 )  # fmt: skip
+_GROWING = {"take.times", *(f"take.{name}" for name in _PERSON_ARRAYS if name not in ("rest_joints", "betas"))}
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def partial_path(path: Path) -> Path:
 
 
 class TakeWriter:
-    """A take that grows: ``update`` at any time, ``finish`` once; what was written survives a crash in between."""
+    """A take that grows: ``append`` and ``extend`` at any time, ``finish`` once; what was written survives a crash in between."""
 
     def __init__(self, path: Path, *, keep: bool = False) -> None:
         """Starts ``NAME.part``, or goes on with the one that is there where ``keep`` is set.
@@ -219,10 +220,19 @@ class TakeWriter:
         """The owners that have evidence of this name."""
         return sorted(owner for owner, known in self._chunks if known == name)
 
-    def update(self, take: Take) -> None:
-        """Replaces the solved motion in the growing file; evidence stays."""
+    def extend(self, piece: Take) -> None:
+        """Adds newly solved frames, in one transaction: everything in ``piece`` follows what is there already.
+
+        The status becomes ``partial``; camera, proportions and the like are replaced by those of the piece.
+        """
         with _translated(self._part, writing=True), _transaction(self._database):
-            _write(self._database, replace(take, status="partial"))
+            people = sorted({*self.owners("take.frames"), *(person.id for person in piece.people)})
+            _write_meta(self._database, replace(piece, status="partial"), people)
+            for owner, name, values in _arrays(piece):
+                grows = name in _GROWING
+                chunk = self._chunks.get((owner, name), 0) if grows else 0
+                _insert(self._database, owner, name, chunk, values)
+                self._chunks[owner, name] = chunk + 1
 
     def finish(self, take: Take) -> Path:
         """Writes the final file, replaces ``path`` with it atomically, and removes the growing one.
@@ -318,7 +328,13 @@ def _check_version(database: sqlite3.Connection, path: Path) -> None:
 
 
 def _write(database: sqlite3.Connection, take: Take) -> None:
-    video, camera = take.video, take.camera
+    _write_meta(database, take, [person.id for person in take.people])
+    for owner, name, values in _arrays(take):
+        _insert(database, owner, name, 0, values)
+
+
+def _write_meta(database: sqlite3.Connection, take: Take, people: list[int]) -> None:
+    video = take.video
     meta = {
         "status": take.status, "estimator": take.estimator, "body": take.body, "device": take.device,
         "program": take.program, "warnings": list(take.warnings),
@@ -326,19 +342,21 @@ def _write(database: sqlite3.Connection, take: Take) -> None:
             "path": video.path, "width_px": video.width_px, "height_px": video.height_px, "fps": video.fps,
             "first_frame": video.first_frame,
         },
-        "camera": {"focal_px": camera.focal_px},
-        "people": [person.id for person in take.people],
+        "camera": {"focal_px": take.camera.focal_px},
+        "people": people,
     }  # fmt: skip
     rows = [(key, json.dumps(value, ensure_ascii=False)) for key, value in meta.items()]
     database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
-    for name in ("times", "centre_px", "from_world", *_PERSON_ARRAYS):
-        database.execute("DELETE FROM arrays WHERE name = ?", (f"take.{name}",))
-    _insert(database, 0, "take.times", 0, video.times)
-    _insert(database, 0, "take.centre_px", 0, camera.centre_px)
-    _insert(database, 0, "take.from_world", 0, camera.from_world)
+
+
+def _arrays(take: Take) -> Iterator[tuple[int, str, Array]]:
+    """Every array of a take with its owner and name."""
+    yield 0, "take.times", take.video.times
+    yield 0, "take.centre_px", take.camera.centre_px
+    yield 0, "take.from_world", take.camera.from_world
     for person in take.people:
         for name in _PERSON_ARRAYS:
-            _insert(database, person.id, f"take.{name}", 0, getattr(person, name))
+            yield person.id, f"take.{name}", getattr(person, name)
 
 
 def _insert(database: sqlite3.Connection, owner: int, name: str, chunk: int, values: Array) -> None:
@@ -347,7 +365,7 @@ def _insert(database: sqlite3.Connection, owner: int, name: str, chunk: int, val
     if values.dtype.str not in _DTYPES:
         raise TypeError(f"{name}: arrays of {values.dtype} are not part of the take format")
     database.execute(
-        "INSERT INTO arrays VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO arrays VALUES (?, ?, ?, ?, ?, ?)",
         (owner, name, chunk, values.dtype.str, json.dumps(values.shape), values.tobytes()),
     )
 
