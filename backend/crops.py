@@ -2,7 +2,7 @@
 """Regions of the picture cut out as network input, and points read there carried back to the picture.
 
 Sampling is MediaPipe's: crop pixel ``(i, j)`` shows the picture at ``centre + R (((i, j) / size) - 1/2) side``,
-bilinear, without a half-pixel shift (ImageToTensorCalculator of mediapipe 0.10.21); ``R`` turns by the region's rotation.
+bilinear, no half-pixel shift (ImageToTensorCalculator of mediapipe 0.10.21); ``R`` turns by the region's rotation.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -20,8 +21,9 @@ from vibe_blender.contract.quaternions import Array
 
 LANDMARK_NAMES = (
     "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
-    "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
-    "left_wrist", "right_wrist", "left_pinky", "right_pinky", "left_index", "right_index", "left_thumb", "right_thumb",
+    "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky", "left_index", "right_index",
+    "left_thumb", "right_thumb",
     "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "left_heel", "right_heel",
     "left_foot_index", "right_foot_index",
 )  # fmt: skip
@@ -83,7 +85,7 @@ class LandmarkModel:
     def read_both(self, image_rgb: np.ndarray, region: Region) -> tuple[Landmarks, Landmarks]:
         """The straight and the mirrored reading of one region, cut out once."""
         crop = warp(image_rgb, region, CROP_SIZE)
-        return self._read_crop(crop, region, False), self._read_crop(crop[:, ::-1], region, True)
+        return self._read_crop(crop, region, False), self._read_crop(cv2.flip(crop, 1), region, True)
 
     def _read_crop(self, crop: np.ndarray, region: Region, mirrored: bool) -> Landmarks:
         np.multiply(crop, np.float32(1 / 255), out=self._interpreter.tensor(self._input)()[0])

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: MIT
+"""People over time: who is seen where in each frame, under the same number from the first frame to the last.
+
+Each person is followed by the region their own landmarks ask for, as MediaPipe does for one; the detector looks for new
+people now and then, and for lost ones where they should come out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal, Protocol
+
+import numpy as np
+
+from backend.crops import REGION_SCALE, Region, region_of_body, whole_image
+from backend.detection import Detection
+from backend.identity import SAME_BODY, SIZE_RATIO, Memory, Sighting
+from backend.landmarks import CENTRE, TOP, Landmarks
+from backend.one_euro import OneEuro
+
+SEARCH_EVERY = 10
+"""Frames between two looks for new people while somebody is followed."""
+KEEP_LOST_S = 10.0
+MAX_LOST = 8
+
+_MIN_SCORE = 0.5
+_FILTER = (0.01, 10.0)
+_LOOK_FOR_LOST_S = 1.0
+_NEAR = 0.6
+_MIN_RADIUS_PX = 8.0
+_SIDE_OF_SEARCH = 2.0
+_TRUNK, _KNEES = (11, 12, 23, 24), (25, 26)
+
+
+class Detector(Protocol):
+    """Finds people in a picture."""
+
+    def detect(self, image_rgb: np.ndarray, region: Region | None = None) -> list[Detection]:
+        """The people in the picture, or in an upright square of it, the surest first."""
+
+
+class LandmarkReader(Protocol):
+    """Reads the landmarks of one person."""
+
+    def read(self, image_rgb: np.ndarray, region: Region, mirrored: bool = False) -> Landmarks:
+        """What is seen in a region, or in its mirror image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One person in one frame.
+
+    Attributes:
+        person: number from 1, the same over the whole video.
+        region: where the person was looked for.
+        landmarks: the reading of the region.
+        mirrored: the reading of its mirror image, turned back; None where none was asked for.
+    """
+
+    person: int
+    region: Region
+    landmarks: Landmarks
+    mirrored: Landmarks | None
+
+
+@dataclass(slots=True)
+class _Track:
+    person: int
+    memory: Memory
+    region: Region
+    smooth: OneEuro
+
+
+class PeopleTracker:
+    """Follows the people of a video frame by frame; its memory does not grow with the video."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        landmark_model: LandmarkReader,
+        *,
+        people: Literal["all"] | int = "all",
+        mirror: bool = True,
+    ) -> None:
+        self._detector = detector
+        self._reader = landmark_model
+        self._wanted = people
+        self._mirror = mirror
+        self._followed: list[_Track] = []
+        self._lost: list[_Track] = []
+        self._next_person = 1
+        self._next_search = 0
+
+    def update(self, frame_index: int, time_s: float, image_rgb: np.ndarray) -> list[Observation]:
+        """The people seen in the next frame, by number.
+
+        Args:
+            frame_index: number of the frame, growing.
+            time_s: its presentation time in seconds, growing.
+            image_rgb: (H, W, 3) uint8.
+        """
+        seen = self._follow(image_rgb)
+        self._part(time_s, seen)
+        for found in self._look(frame_index, time_s, image_rgb, list(seen.values())):
+            self._welcome(time_s, found, seen)
+        self._remember(time_s, seen)
+        return [
+            Observation(
+                person,
+                sighting.region,
+                sighting.landmarks,
+                self._reader.read(image_rgb, sighting.region, True) if self._mirror else None,
+            )
+            for person, sighting in sorted(seen.items())
+        ]
+
+    def _follow(self, image_rgb: np.ndarray) -> dict[int, Sighting]:
+        """What is read in every followed person's region, by person; who is not there any more is lost."""
+        seen = {}
+        for track in self._followed:
+            landmarks = self._reader.read(image_rgb, track.region)
+            if landmarks.score > _MIN_SCORE and _inside(image_rgb, landmarks):
+                seen[track.person] = Sighting.of(image_rgb, track.region, landmarks)
+        self._lose([track for track in self._followed if track.person not in seen])
+        return seen
+
+    def _part(self, time_s: float, seen: dict[int, Sighting]) -> None:
+        """One body for each person: settles who it is where two are read at one place or have changed places."""
+        for a, b in combinations([track for track in self._followed if track.person in seen], 2):
+            if a.person not in seen or b.person not in seen:
+                continue
+            one, other = seen[a.person], seen[b.person]
+            if one.distance(other) < SAME_BODY:
+                hidden = a if a.memory.misfit(time_s, one) > b.memory.misfit(time_s, other) else b
+            elif a.memory.stranger(one) > 1 and b.memory.stranger(one) < 1 and _near(one, other):
+                hidden = a
+            elif b.memory.stranger(other) > 1 and a.memory.stranger(other) < 1 and _near(one, other):
+                hidden = b
+            else:
+                straight = a.memory.stranger(one) + b.memory.stranger(other)
+                if straight > 1 + a.memory.stranger(other) + b.memory.stranger(one):
+                    a.person, b.person, a.memory, b.memory = b.person, a.person, b.memory, a.memory
+                    seen[a.person], seen[b.person] = one, other
+                continue
+            del seen[hidden.person]
+        self._lose([track for track in self._followed if track.person not in seen])
+
+    def _look(self, frame_index: int, time_s: float, image_rgb: np.ndarray, known: list[Sighting]) -> list[Sighting]:
+        """Bodies nobody is followed at, the largest first."""
+        alone = not known
+        found: list[Sighting] = []
+        for place in self._places(frame_index, time_s, image_rgb):
+            for detection in self._detector.detect(image_rgb, place):
+                if any(_explains(sighting, detection) for sighting in known + found):
+                    continue
+                region = detection.region()
+                sighting = Sighting.of(image_rgb, region, self._reader.read(image_rgb, region))
+                if not _is_person(image_rgb, sighting, strict=not alone or bool(found)):
+                    continue
+                if all(sighting.distance(other) >= SAME_BODY for other in known + found):
+                    found.append(sighting)
+        return sorted(found, key=lambda sighting: -sighting.size_px)
+
+    def _places(self, frame_index: int, time_s: float, image_rgb: np.ndarray) -> list[Region]:
+        """Squares to search in this frame; each costs one run of the detector."""
+        if self._wanted != "all" and len(self._followed) >= self._wanted:
+            return []
+        if frame_index >= self._next_search:
+            self._next_search = frame_index + SEARCH_EVERY
+            return [whole_image(image_rgb), *_squares(image_rgb)]
+        places = [] if self._followed else [whole_image(image_rgb)]
+        height, width = image_rgb.shape[:2]
+        for track in self._lost:
+            centre = track.memory.place(time_s)
+            inside = (centre >= 0).all() and (centre < (width, height)).all()
+            if inside and time_s - track.memory.time_s < _LOOK_FOR_LOST_S:
+                places.append(Region(centre, _SIDE_OF_SEARCH * track.memory.size_px, 0.0))
+        return places
+
+    def _welcome(self, time_s: float, found: Sighting, seen: dict[int, Sighting]) -> None:
+        """Follows a body from now on: as a person who was lost where one fits, else as a new one if there is room."""
+        if self._wanted != "all" and len(self._followed) >= self._wanted:
+            return
+        missed = [(track.memory.misfit(time_s, found), track.person, track) for track in self._lost]
+        fits = min(missed, default=None, key=lambda item: item[:2])
+        if fits is not None and fits[0] < 1:
+            track = fits[2]
+            self._lost.remove(track)
+            track.smooth = OneEuro(*_FILTER)
+        elif self._wanted != "all" and any(
+            time_s - track.memory.time_s < _LOOK_FOR_LOST_S and found.size_px * SIZE_RATIO < track.memory.size_px
+            for track in self._lost
+        ):
+            return  # a passer-by far behind must not take the place of who was lost for a moment
+        else:
+            track = _Track(self._next_person, Memory.of(time_s, found), found.region, OneEuro(*_FILTER))
+            self._next_person += 1
+        self._followed.append(track)
+        seen[track.person] = found
+
+    def _remember(self, time_s: float, seen: dict[int, Sighting]) -> None:
+        """Takes in what was seen, and where to look in the next frame."""
+        for track in self._followed:
+            sighting = seen[track.person]
+            others = [other for person, other in seen.items() if person != track.person]
+            track.memory.follow(time_s, sighting, alone=not any(_near(sighting, other) for other in others))
+            # MediaPipe measures speed in sizes of the body as read, not as smoothed.
+            points = sighting.landmarks.image_px[[CENTRE, TOP]]
+            track.region = region_of_body(*track.smooth(time_s, points, sighting.size_px))
+        self._lost = [track for track in self._lost if time_s - track.memory.time_s < KEEP_LOST_S][-MAX_LOST:]
+
+    def _lose(self, tracks: list[_Track]) -> None:
+        for track in tracks:
+            self._followed.remove(track)
+            self._lost.append(track)
+
+
+def _near(one: Sighting, other: Sighting) -> bool:
+    """Whether one body may hide part of the other."""
+    return float(np.linalg.norm(one.hips_px - other.hips_px)) < _NEAR * max(one.size_px, other.size_px)
+
+
+def _explains(known: Sighting, detection: Detection) -> bool:
+    """Whether a detection is the known body again: hips and shoulders where that body has them."""
+    points = known.landmarks.image_px
+    gaps = detection.keypoints_px[[0, 2]] - (known.hips_px, points[list(_TRUNK[:2])].mean(0))
+    return float(np.linalg.norm(gaps, axis=1).max()) < 0.2 * known.size_px
+
+
+def _inside(image_rgb: np.ndarray, landmarks: Landmarks) -> bool:
+    """Whether a quarter of the body is in the picture, and large enough to be one."""
+    points = landmarks.image_px
+    height, width = image_rgb.shape[:2]
+    share = ((points >= 0) & (points < (width, height))).all(1).mean()
+    return bool(share > 0.25 and np.linalg.norm(points[TOP] - points[CENTRE]) > _MIN_RADIUS_PX)
+
+
+def _is_person(image_rgb: np.ndarray, sighting: Sighting, *, strict: bool) -> bool:
+    """Whether what was read at a detection is a body; strictly, also one that the detector saw as the reader does."""
+    landmarks = sighting.landmarks
+    if landmarks.score <= _MIN_SCORE or not _inside(image_rgb, landmarks):
+        return False
+    if not strict:
+        return True
+    height = image_rgb.shape[0]
+    knees = list(_KNEES)
+    knees_seen = landmarks.visibility[knees].max() > 0.5 or landmarks.image_px[knees, 1].min() > height
+    size = sighting.region.side_px / REGION_SCALE
+    return bool(
+        knees_seen
+        and landmarks.visibility[list(_TRUNK)].min() > 0.5
+        and 1 / SIZE_RATIO < sighting.size_px / size < SIZE_RATIO
+        and np.linalg.norm(sighting.hips_px - sighting.region.centre_px) < 0.2 * size
+    )
+
+
+def _squares(image_rgb: np.ndarray) -> list[Region]:
+    """Squares of the picture's short side, overlapping by half; none where the picture is nearly square itself."""
+    height, width = image_rgb.shape[:2]
+    short, long = sorted((height, width))
+    if long < 1.3 * short:
+        return []
+    middles = np.linspace(short / 2, long - short / 2, round(np.ceil(2 * (long - short) / short)) + 1)
+    return [
+        Region(np.array([middle, height / 2] if width >= height else [width / 2, middle]), float(short), 0.0)
+        for middle in middles
+    ]
