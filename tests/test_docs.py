@@ -15,7 +15,7 @@ import pytest
 from backend.evaluation import EvaluationReport, PersonReport
 from vibe_blender.contract import protocol, quaternions
 from vibe_blender.contract.skeleton import JOINT_NAMES, REST_JOINTS
-from vibe_blender.contract.take import Camera, Person, Take, Video, save_take
+from vibe_blender.contract.take import Camera, Person, Take, TakeWriter, Video, partial_path, save_take
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -25,34 +25,46 @@ def blocks(document: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
-def test_take_snippet_reads_what_the_library_wrote(tmp_path) -> None:
-    random = np.random.default_rng(0)
+def made_take(first: int) -> Take:
+    """Two people over four frames, turned at random, and a camera that looks down a little."""
+    random = np.random.default_rng(first)
     from_world = np.eye(4)
     from_world[:3, :3] = quaternions.to_matrices(quaternions.from_axis_angles(np.array([1.7, 0.1, 0.0])))
     from_world[:3, 3] = [0.2, 1.1, 5.0]
     people = tuple(
         Person(
-            id=number, frames=np.arange(3, 7), rotations=quaternions.from_axis_angles(random.normal(size=(4, 24, 3))),
-            root=random.normal(size=(4, 3)), contacts=np.zeros((4, 2)), confidence=np.ones(4), boxes=np.zeros((4, 4)),
-            rest_joints=REST_JOINTS, betas=np.zeros(10), keypoints=np.zeros((4, 0, 3)),
+            id=number, frames=np.arange(first, first + 4),
+            rotations=quaternions.from_axis_angles(random.normal(size=(4, 24, 3))), root=random.normal(size=(4, 3)),
+            contacts=np.zeros((4, 2)), confidence=np.ones(4), boxes=np.zeros((4, 4)), rest_joints=REST_JOINTS,
+            betas=np.zeros(10), keypoints=np.zeros((4, 0, 3)),
         )
         for number in (1, 4)
     )  # fmt: skip
     camera = Camera(800.0, np.array([320.0, 240.0]), from_world)
-    path = save_take(Take(Video("a.mp4", 640, 480, 30.0, np.arange(9) / 30), camera, people), tmp_path / "å b.take")
+    return Take(Video("a.mp4", 640, 480, 30.0, np.arange(9) / 30), camera, people)
 
+
+@pytest.mark.parametrize("growing", [False, True])
+def test_take_snippet_reads_what_the_library_wrote(tmp_path, growing) -> None:
+    take, path = made_take(3), tmp_path / "å b.take"
+    if growing:
+        with TakeWriter(path) as writer:
+            writer.extend(take)
+            writer.extend(made_take(7))
+        path = partial_path(path)
+    else:
+        save_take(take, path)
     (snippet,) = blocks("take.md", "python")
-    run = subprocess.run(
-        [sys.executable, "-c", snippet, str(path)], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
+    command = [sys.executable, "-c", snippet, str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     lines = [line.split() for line in run.stdout.splitlines()]
     assert len(lines) == 4
-    for line, (person, joint) in zip(lines, [(p, j) for p in people for j in ("head", "left_wrist")], strict=True):
+    people = [(person, joint) for person in take.people for joint in ("head", "left_wrist")]
+    for line, (person, joint) in zip(lines, people, strict=True):
         world = person.joints()[0, JOINT_NAMES.index(joint)]
         assert line[:2] == [str(person.id), "3"]
-        assert " ".join(line[2:-5]).replace(" ", "_") == joint
-        expected = [*world, *camera.project(world)]
-        assert [float(value) for value in line[-5:]] == pytest.approx(expected, abs=0.01)
+        assert "_".join(line[2:-5]) == joint
+        assert [float(value) for value in line[-5:]] == pytest.approx([*world, *take.camera.project(world)], abs=0.01)
 
 
 def test_take_document_lists_every_array_and_key(tmp_path) -> None:
