@@ -170,7 +170,7 @@ def partial_path(path: Path) -> Path:
 
 
 class TakeWriter:
-    """A take that grows: ``append`` and ``extend`` at any time, ``finish`` once; what was written survives a crash in between."""
+    """A take that grows: ``append`` and ``extend`` at any time, ``finish`` once; a crash in between loses nothing."""
 
     def __init__(self, path: Path, *, keep: bool = False) -> None:
         """Starts ``NAME.part``, or goes on with the one that is there where ``keep`` is set.
@@ -216,6 +216,10 @@ class TakeWriter:
         with _translated(self._part, writing=False):
             return _read(self._database, owner, name)
 
+    def names(self, owner: int) -> list[str]:
+        """The names of the evidence that an owner has."""
+        return sorted(name for known, name in self._chunks if known == owner)
+
     def owners(self, name: str) -> list[int]:
         """The owners that have evidence of this name."""
         return sorted(owner for owner, known in self._chunks if known == name)
@@ -258,6 +262,23 @@ class TakeWriter:
         if take.status == "complete":
             _remove(self._part)
         return self.path
+
+    def discard(self) -> None:
+        """Throws the growing file away."""
+        self.close()
+        _remove(self._part)
+
+    def note(self, key: str, value: object) -> None:
+        """Remembers something about the capture itself, JSON, for a later ``--resume``."""
+        with _translated(self._part, writing=True):
+            row = (f"note.{key}", json.dumps(value, ensure_ascii=False))
+            self._database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", row)
+
+    def noted(self, key: str) -> Any:
+        """What ``note`` remembered, or None."""
+        with _translated(self._part, writing=False):
+            row = self._database.execute("SELECT value FROM meta WHERE key = ?", (f"note.{key}",)).fetchone()
+            return None if row is None else json.loads(row[0])
 
     def close(self) -> None:
         """Lets go of the growing file and leaves it where it is."""
@@ -387,7 +408,7 @@ def _decode(dtype: str, shape: str, data: bytes) -> Array:
 
 def _load(database: sqlite3.Connection, path: Path) -> Take:
     meta: dict[str, Any] = {key: json.loads(value) for key, value in database.execute("SELECT key, value FROM meta")}
-    if not meta:
+    if "status" not in meta:
         raise CaptureError(
             "take_empty",
             f"{path} holds no solved frames yet.",

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""What every estimator answers: one person's pose and path in the camera's frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One person's motion as the camera sees it.
+
+    Attributes:
+        frames: (T,) ascending video frame numbers.
+        times: (T,) seconds.
+        rotations: (T, 24, 4) unit quaternions, joint to parent; the root's, body frame to camera.
+        root: (T, 3) metres, camera frame, the pelvis.
+        confidence: (T,) 0..1.
+        boxes: (T, 4) centre x, y, width, height, pixels.
+        keypoints: (T, K, 3) x, y in pixels and visibility 0..1 of the detected landmarks.
+        rest_joints: (24, 3) metres, body frame, with the person's shape.
+        betas: (10,) shape components.
+    """
+
+    frames: NDArray[np.integer]
+    times: Array
+    rotations: Array
+    root: Array
+    confidence: Array
+    boxes: Array
+    keypoints: Array
+    rest_joints: Array
+    betas: Array

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT
+"""One person's landmark readings in, an Estimate out: the steps of the keypoint road in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.body.keypoints import LANDMARK_NAMES, LANDMARKS
+from backend.body.model import BodyModel
+from backend.estimators.estimate import Estimate
+from vibe_blender.contract import quaternions
+from vibe_blender.contract.skeleton import JOINT_NAMES
+
+from .evidence import LIMBS, Readings, merge, repair_flips
+from .fit import Model, Observed, Spread, fit
+from .kinematics import Points, Pose, posed
+from .start import first_pose, leg_and_torso, turned_to_ray
+
+Array = NDArray[np.floating]
+
+_HIPS = (LANDMARK_NAMES.index("left_hip"), LANDMARK_NAMES.index("right_hip"))
+_HANDS = [
+    i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("pinky", "index", "thumb")) and "foot" not in name
+]
+_SMOOTH = tuple(
+    JOINT_NAMES.index(name)
+    for name in ("head", *(f"{side}_{part}" for side in ("left", "right")
+                           for part in ("hip", "knee", "ankle", "foot", "shoulder", "elbow", "wrist")))
+)  # fmt: skip
+_WINDOW, _OVERLAP = 240, 60
+_ITERATIONS = 10
+_AGREEMENT = 0.015
+_SIZE_DOUBT = 0.08
+"""BlazePose's word on a person's size is good to this many parts; within it, people are of average height."""
+_STATURE_STEP_M = 0.07
+_AVERAGE_STATURE_M = 1.72
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that was read of one person.
+
+    Attributes:
+        frames: (T,) ascending video frame numbers.
+        times: (T,) seconds, ascending.
+        boxes: (T, 4) centre x, y, width, height, pixels.
+        straight: reading of the crops.
+        mirrored: reading of their mirror images, turned back; None where only one was made.
+    """
+
+    frames: NDArray[np.integer]
+    times: Array
+    boxes: Array
+    straight: Readings
+    mirrored: Readings | None
+
+
+class KeypointEstimator:
+    """Turns evidence into motion, for one camera."""
+
+    def __init__(self, body: BodyModel, focal_px: float, centre_px: Array, height_m: float | None = None) -> None:
+        """Prepares for a camera of this focal length and principal point (2,), and an actor of this height if known."""
+        self._body = body
+        self._focal_px = focal_px
+        self._centre_px = np.asarray(centre_px, dtype=float)
+        self._height_m = height_m
+
+    def estimate(
+        self, evidence: Evidence, *, iterations: int = _ITERATIONS, progress: Callable[[int], None] = lambda done: None
+    ) -> Estimate:
+        """The motion that explains the evidence best.
+
+        Args:
+            evidence: of one person.
+            iterations: of the fit, at most.
+            progress: told how many frames are done; may raise to stop.
+        """
+        straight, mirrored, _ = repair_flips(evidence.straight, evidence.mirrored)
+        merged, gap = merge(straight, mirrored)
+        hips = merged.image_px[:, _HIPS].mean(axis=1)
+        world = turned_to_ray(merged.world, (hips - self._centre_px) / self._focal_px)
+        betas = self._betas(world)
+        rest_joints = self._body.rest_joints(betas)
+        scale = rest_joints_scale(betas)
+        landmarks = Points(
+            np.array([landmark.joint for landmark in LANDMARKS]),
+            np.array([landmark.offset for landmark in LANDMARKS]) * scale,
+        )
+        seen = self._observed(evidence.times, merged, gap, world)
+        model = Model(rest_joints, landmarks, _HIPS, Points.of_joints(_SMOOTH))
+        start = first_pose(world, seen.image, np.ones(seen.weight.shape), rest_joints, landmarks)
+        pose = _fit_in_windows(start, seen, model, iterations, progress)
+        rotations = quaternions.continuous(quaternions.from_matrices(pose.joint_rotations()))
+        return Estimate(
+            frames=evidence.frames,
+            times=evidence.times,
+            rotations=rotations,
+            root=pose.root,
+            confidence=_confidence(pose, seen, model, merged),
+            boxes=evidence.boxes,
+            keypoints=np.concatenate([merged.image_px, merged.visibility[..., None]], axis=2),
+            rest_joints=rest_joints,
+            betas=betas,
+        )
+
+    def _betas(self, world: Array) -> Array:
+        """Shape components: the stature, as given, or by BlazePose's word where that is out of the common."""
+        template = np.stack([self._body.joint_template[mark.joint] + np.array(mark.offset) for mark in LANDMARKS])
+        size = float(np.median(leg_and_torso(world)) / leg_and_torso(template[None])[0])
+        doubt = np.log(size)
+        factor = float(np.exp(np.sign(doubt) * max(abs(doubt) - _SIZE_DOUBT, 0.0)))
+        if self._height_m is not None:
+            factor = self._height_m / _AVERAGE_STATURE_M
+        betas = np.zeros(10)
+        betas[0] = (factor - 1.0) * _AVERAGE_STATURE_M / _STATURE_STEP_M
+        return betas
+
+    def _observed(self, times: Array, merged: Readings, gap: Array, world: Array) -> Observed:
+        visible = np.clip(merged.visibility, 0.05, 1.0)
+        depth_weight = np.clip(merged.visibility, 0.1, 1.0)
+        depth_weight[:, _HANDS] *= 0.3
+        return Observed(
+            times=times,
+            image=(merged.image_px - self._centre_px) / self._focal_px,
+            side=merged.side_px / self._focal_px,
+            weight=visible / (1.0 + (gap / _AGREEMENT) ** 2),
+            depth=world[..., 2] - world[:, _HIPS, 2].mean(axis=1, keepdims=True),
+            depth_weight=depth_weight,
+        )
+
+
+def rest_joints_scale(betas: Array) -> float:
+    """How much larger than average a body with this stature component is."""
+    return 1.0 + float(betas[0]) * _STATURE_STEP_M / _AVERAGE_STATURE_M
+
+
+def _fit_in_windows(
+    start: Pose, seen: Observed, model: Model, iterations: int, progress: Callable[[int], None]
+) -> Pose:
+    """The fit of a clip of any length in bounded memory: windows that overlap, blended where they do."""
+    count = len(start.root)
+    root, rotations = np.zeros_like(start.root), np.zeros_like(start.rotations)
+    done = 0
+    while done < count:
+        first = max(done - _OVERLAP, 0)
+        last = min(first + _WINDOW, count)
+        if count - last < _OVERLAP:
+            last = count
+        window = slice(first, last)
+        part, _ = fit(start.window(window), seen.window(window), model, Spread(), iterations)
+        shared = done - first
+        blend = (np.arange(shared) + 1.0) / (shared + 1.0)
+        root[first:done] += blend[:, None] * (part.root[:shared] - root[first:done])
+        mixed = (1 - blend)[:, None, None, None] * rotations[first:done] + blend[:, None, None, None] * part.rotations[
+            :shared
+        ]
+        rotations[first:done] = _nearest_rotations(mixed)
+        root[done:last], rotations[done:last] = part.root[shared:], part.rotations[shared:]
+        done = last
+        progress(done)
+    return Pose(root, rotations)
+
+
+def _nearest_rotations(matrices: Array) -> Array:
+    """The rotations nearest to (..., 3, 3) matrices: a blend of two rotations is one only almost."""
+    left, _, right = np.linalg.svd(matrices)
+    return left @ right
+
+
+def _confidence(pose: Pose, seen: Observed, model: Model, merged: Readings) -> Array:
+    """How far each frame can be trusted, (T,) 0..1: limbs that are seen, and explained by the fit."""
+    places = posed(pose, model.rest_joints).points(model.landmarks)[:, LIMBS]
+    missed = np.linalg.norm(places[..., :2] / places[..., 2:] - seen.image[:, LIMBS], axis=-1) / seen.side[:, None]
+    return np.mean(np.clip(merged.visibility[:, LIMBS], 0.0, 1.0) / (1.0 + (missed / 0.03) ** 2), axis=1)

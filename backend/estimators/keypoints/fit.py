@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: MIT
+"""The whole-clip fit: the motion of a body that explains the 2D landmarks, is smooth and bends as bodies do.
+
+Weighted non-linear least squares over all frames of a window at once (Gauss-Newton with Levenberg damping). The cost is
+a sum of squares of
+
+    reprojection   landmark of the body, projected, against the landmark seen, in units of the crop's side
+    depth          landmark's depth behind the hips, against BlazePose's own, loosely
+    acceleration   of points on the body, second difference over the true times
+    limits         rotations outside what a joint can do, and away from rest where nothing else tells
+
+each divided by its standard deviation; reprojection and acceleration are robust (Cauchy weights, re-computed at every
+step). Frames couple to their two predecessors only, so the normal equations are block-banded and solved by one banded
+Cholesky factorisation (LAPACK pbsv), which is linear in the number of frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solveh_banded
+from scipy.spatial.transform import Rotation
+
+from .kinematics import GROUP_COUNT, UNKNOWNS, Points, Pose, PosedBody, group_index, posed
+
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviations of the cost's terms, and where robustness sets in.
+
+    Attributes:
+        image: of a landmark's place, in crop sides.
+        depth_m: of BlazePose's depth of a landmark relative to the hips.
+        acceleration: of a point on the body, m/s^2.
+        root_acceleration: of the pelvis along the camera's axis, m/s^2, where single frames say least.
+        limit_rad: beyond a joint's limits.
+        image_cutoff, acceleration_cutoff: in standard deviations, where residuals begin to count less.
+    """
+
+    image: float = 0.008
+    depth_m: float = 0.15
+    acceleration: float = 17.0
+    root_acceleration: float = 4.0
+    limit_rad: float = 0.10
+    image_cutoff: float = 1.5
+    acceleration_cutoff: float = 30.0
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What one person's landmarks say, frame by frame.
+
+    Attributes:
+        times: (T,) seconds, ascending.
+        image: (T, M, 2) landmarks on the camera's plane z = 1: (pixel - principal point) / focal length.
+        side: (T,) the crop's side in the same unit.
+        weight: (T, M) 0..1, how much each landmark is worth in the image.
+        depth: (T, M) metres, behind the middle of the hips, camera axis.
+        depth_weight: (T, M) 0..1.
+    """
+
+    times: Array
+    image: Array
+    side: Array
+    weight: Array
+    depth: Array
+    depth_weight: Array
+
+    def window(self, frames: slice) -> Observed:
+        """What is known of some frames."""
+        return Observed(*(getattr(self, name)[frames] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Model:
+    """The body that is fitted.
+
+    Attributes:
+        rest_joints: (24, 3) metres, body frame.
+        landmarks: the M landmarks on it.
+        hips: indices of the left and the right hip among the landmarks.
+        smooth: the points whose acceleration is bounded.
+    """
+
+    rest_joints: Array
+    landmarks: Points
+    hips: tuple[int, int]
+    smooth: Points
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """A joint's range: rotation-vector bounds and the pull to ``rest`` inside them, radians."""
+
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+    rest: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    spread: tuple[float, float, float] = (1.5, 1.5, 1.5)
+
+
+# Rotation vectors about the rest axes x left, y up, z forward. Mirrored for the right side: y and z change sign.
+_LIMITS = {
+    "spine1": _Limit((-0.25, -0.25, -0.2), (0.45, 0.25, 0.2), (0.04, 0, 0), (0.12, 0.10, 0.10)),
+    "neck": _Limit((-0.5, -0.6, -0.4), (0.5, 0.6, 0.4), (0, 0, 0), (0.2, 0.25, 0.15)),
+    "left_collar": _Limit((-0.3, -0.4, -0.3), (0.3, 0.4, 0.6), (0, 0, 0), (0.1, 0.15, 0.15)),
+    "left_hip": _Limit((-2.4, -1.0, -0.8), (0.9, 1.0, 1.2), (-0.15, 0, 0), (1.5, 0.5, 0.8)),
+    "left_knee": _Limit((0.02, -0.25, -0.1), (2.6, 0.25, 0.1), (0.2, 0, 0), (2.0, 0.15, 0.05)),
+    "left_ankle": _Limit((-0.6, -0.4, -0.4), (0.9, 0.4, 0.4), (0, 0, 0), (0.4, 0.2, 0.2)),
+    "left_shoulder": _Limit((-2.2, -2.2, -2.2), (2.2, 2.2, 2.2), (0, 0, -0.8), (1.5, 2.0, 2.0)),
+    "left_elbow": _Limit((-1.4, -2.7, -0.15), (1.4, 0.0, 0.15), (0, -0.3, 0), (0.7, 2.0, 0.08)),
+    "left_wrist": _Limit((-0.3, -0.6, -1.2), (0.3, 0.6, 1.2), (0, 0, 0), (0.15, 0.3, 0.4)),
+}
+
+
+def _limit_arrays() -> tuple[Array, Array, Array, Array]:
+    low, high = np.full((GROUP_COUNT, 3), -np.inf), np.full((GROUP_COUNT, 3), np.inf)
+    rest, spread = np.zeros((GROUP_COUNT, 3)), np.full((GROUP_COUNT, 3), np.inf)
+    for name, limit in _LIMITS.items():
+        values = [np.array(part) for part in (limit.low, limit.high, limit.rest, limit.spread)]
+        group = group_index(name)
+        low[group], high[group], rest[group], spread[group] = values
+        if name.startswith("left_"):
+            group, flip = group_index(name.replace("left_", "right_")), np.array([1.0, -1.0, -1.0])
+            low[group], high[group] = (
+                np.minimum(values[0] * flip, values[1] * flip),
+                np.maximum(values[0] * flip, values[1] * flip),
+            )
+            rest[group], spread[group] = values[2] * flip, values[3]
+    return low, high, rest, spread
+
+
+_LOW, _HIGH, _REST, _SPREAD = _limit_arrays()
+
+
+@dataclass
+class _Normal:
+    """Block-banded normal equations: ``blocks[k][t]`` couples frame t with frame t + k."""
+
+    blocks: list[Array]
+    gradient: Array
+    cost: float
+
+    def step(self, damping: float) -> Array:
+        """The Levenberg step (T, D)."""
+        count = len(self.gradient)
+        band = np.zeros((3 * UNKNOWNS, count * UNKNOWNS))
+        for k, block in enumerate(self.blocks):
+            for column in range(UNKNOWNS):
+                first = column if k == 0 else 0  # of the diagonal blocks the lower triangle only
+                rows = slice(k * UNKNOWNS + first - column, (k + 1) * UNKNOWNS - column)
+                band[rows, column : len(block) * UNKNOWNS : UNKNOWNS] = block[:, column, first:].T
+        band[0] *= 1.0 + damping
+        band[0] += 1e-9
+        solved = solveh_banded(band, -self.gradient.ravel(), lower=True, overwrite_ab=True, check_finite=False)
+        return solved.reshape(count, UNKNOWNS)
+
+
+def fit(start: Pose, seen: Observed, model: Model, spread: Spread, iterations: int) -> tuple[Pose, float]:
+    """The pose that costs least, from a start near it, and its cost per frame."""
+    pose, damping = start, 1e-3
+    normal = _normal_equations(pose, seen, model, spread)
+    for _ in range(iterations):
+        trial = pose.moved(normal.step(damping))
+        following = _normal_equations(trial, seen, model, spread)
+        if following.cost < normal.cost:
+            done = normal.cost - following.cost < 1e-3 * normal.cost
+            pose, normal, damping = trial, following, max(damping * 0.3, 1e-6)
+            if done:
+                break
+        else:
+            damping = max(damping, 1e-4) * 10.0
+    return pose, normal.cost / len(start.root)
+
+
+def _normal_equations(pose: Pose, seen: Observed, model: Model, spread: Spread) -> _Normal:
+    body = posed(pose, model.rest_joints)
+    count = len(pose.root)
+    blocks = [np.zeros((max(count - k, 0), UNKNOWNS, UNKNOWNS)) for k in range(3)]
+    normal = _Normal(blocks, np.zeros((count, UNKNOWNS)), 0.0)
+    _add_landmarks(normal, body, seen, model, spread)
+    _add_limits(normal, pose, spread)
+    _add_acceleration(normal, body, seen.times, model, spread)
+    return normal
+
+
+def _add_landmarks(normal: _Normal, body: PosedBody, seen: Observed, model: Model, spread: Spread) -> None:
+    places = body.points(model.landmarks)
+    jacobian = body.jacobian(model.landmarks, places)
+    depth = np.maximum(places[..., 2], 0.1)
+    projected = places[..., :2] / depth[..., None]
+    scale = np.sqrt(seen.weight) / (spread.image * seen.side[:, None])
+    residual = (projected - seen.image) * scale[..., None]
+    weight, cost = _robust(np.sum(residual**2, axis=-1), spread.image_cutoff)
+    normal.cost += cost
+    scale = scale * np.sqrt(weight)
+    residual *= np.sqrt(weight)[..., None]
+    rows = (jacobian[:, :, :2] - projected[..., None] * jacobian[:, :, 2:]) * (scale / depth)[..., None, None]
+
+    hips = list(model.hips)
+    behind = places[..., 2] - places[:, hips, 2].mean(axis=1, keepdims=True)
+    depth_scale = np.sqrt(seen.depth_weight) / spread.depth_m
+    depth_residual = (behind - seen.depth) * depth_scale
+    weight, cost = _robust(depth_residual**2, 2.0)
+    normal.cost += cost
+    depth_residual *= np.sqrt(weight)
+    depth_rows = jacobian[:, :, 2] - jacobian[:, hips, 2].mean(axis=1, keepdims=True)
+    depth_rows *= (depth_scale * np.sqrt(weight))[..., None]
+
+    count = len(places)
+    rows = np.concatenate([rows.reshape(count, -1, UNKNOWNS), depth_rows], axis=1)
+    residuals = np.concatenate([residual.reshape(count, -1), depth_residual], axis=1)
+    normal.blocks[0] += rows.transpose(0, 2, 1) @ rows
+    normal.gradient += np.einsum("trd,tr->td", rows, residuals)
+
+
+def _add_limits(normal: _Normal, pose: Pose, spread: Spread) -> None:
+    count = len(pose.root)
+    vectors = Rotation.from_matrix(pose.rotations.reshape(-1, 3, 3)).as_rotvec().reshape(count, GROUP_COUNT, 3)
+    beyond = np.minimum(vectors - _LOW, 0.0) + np.maximum(vectors - _HIGH, 0.0)
+    pull = (vectors - _REST) / _SPREAD
+    pull[:, 0] = 0.0
+    hard = 1.0 / spread.limit_rad**2
+    normal.cost += float(np.sum(beyond**2) * hard + np.sum(pull**2))
+    gradient = beyond * hard + pull / _SPREAD
+    curvature = (beyond != 0) * hard + 1.0 / _SPREAD**2
+    turns = slice(3, None)
+    normal.gradient[:, turns] += gradient.reshape(count, -1)
+    diagonal = np.arange(3, UNKNOWNS)
+    normal.blocks[0][:, diagonal, diagonal] += curvature.reshape(count, -1)
+
+
+def _add_acceleration(normal: _Normal, body: PosedBody, times: Array, model: Model, spread: Spread) -> None:
+    count = len(times)
+    if count < 3:
+        return
+    places = body.points(model.smooth)
+    jacobian = body.jacobian(model.smooth, places)
+    before, after = np.diff(times)[:-1], np.diff(times)[1:]
+    factors = np.stack([2 / (before * (before + after)), -2 / (before * after), 2 / (after * (before + after))], axis=0)
+    acceleration = sum(factors[k][:, None, None] * places[k : count - 2 + k] for k in range(3))
+    scale = np.full((1, 1, 3), 1.0 / spread.acceleration)
+    residual = acceleration * scale
+    weight, cost = _robust(np.sum(residual**2, axis=-1), spread.acceleration_cutoff)
+    normal.cost += cost
+    rows = jacobian * scale[..., None]
+    root = np.zeros((count, 1, 3, UNKNOWNS))
+    root[:, 0, 2, 2] = 1.0 / spread.root_acceleration
+    rows = np.concatenate([rows, root], axis=1)
+    root_residual = np.zeros((count - 2, 1, 3))
+    root_residual[:, 0, 2] = (
+        sum(factors[k] * body.positions[k : count - 2 + k, 0, 2] for k in range(3)) / spread.root_acceleration
+    )
+    normal.cost += float(np.sum(root_residual**2))
+    residual = np.concatenate([residual, root_residual], axis=1)
+    root_weight = np.concatenate([np.sqrt(weight), np.ones((count - 2, 1))], axis=1)
+    residual = (residual * root_weight[..., None]).reshape(count - 2, -1)
+    parts = [
+        (rows[k : count - 2 + k] * (factors[k][:, None] * root_weight)[..., None, None]).reshape(
+            count - 2, -1, UNKNOWNS
+        )
+        for k in range(3)
+    ]
+    for i in range(3):
+        transposed = parts[i].transpose(0, 2, 1)
+        normal.gradient[i : count - 2 + i] += (transposed @ residual[..., None])[..., 0]
+        for j in range(i, 3):
+            # rows of the block belong to the later frame: the band holds the lower triangle
+            normal.blocks[j - i][i : count - 2 + i] += transposed @ parts[j]
+
+
+def _robust(squares: Array, cutoff: float) -> tuple[Array, float]:
+    """Cauchy weights of squared residuals and the cost they stand for."""
+    weight = 1.0 / (1.0 + squares / cutoff**2)
+    return weight, float(np.sum(cutoff**2 * np.log1p(squares / cutoff**2)))

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: MIT
+"""The main path: a job becomes a take, stage by stage, with events on the way."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from threading import Event as Flag
+from typing import Protocol
+
+import numpy as np
+
+from backend import models
+from backend.body.model import BodyModel
+from backend.body.model import load as load_body
+from backend.boxes import BoxedPeople
+from backend.detection import PersonDetector
+from backend.estimators.estimate import Estimate
+from backend.estimators.keypoints import KeypointEstimator
+from backend.landmarks import LandmarkModel
+from backend.recording import Recording
+from backend.tracking import Observation, PeopleTracker
+from backend.video import VideoFacts, probe, read_frames
+from backend.world import Ground, find_ground, place
+from vibe_blender.contract.errors import CaptureError
+from vibe_blender.contract.protocol import Event, Frames, Hello, Job, PersonFound, Progress, Stage, VideoOpened, Warned
+from vibe_blender.contract.take import Take, TakeWriter, Video
+
+Emit = Callable[[Event], None]
+
+_STRETCH = 30
+"""Frames between two writes of the take; a crash costs no more than these."""
+_CONTEXT = 15
+_PREVIEW_ITERATIONS = 3
+_LEAST_FRAMES = 10
+_FULL_FRAME_DIAGONAL_MM = math.hypot(36.0, 24.0)
+_PROGRESS_SECONDS = 0.1
+
+
+class Cancelled(Exception):
+    """The user stopped the capture; ``take`` is what was kept, empty where nothing was."""
+
+    def __init__(self, take: str = "") -> None:
+        super().__init__("cancelled")
+        self.take = take
+
+
+class CaptureFailed(CaptureError):
+    """A capture that failed half-way; ``take`` is what was kept, empty where nothing was."""
+
+    def __init__(self, cause: CaptureError, take: str) -> None:
+        super().__init__(cause.code, cause.message, cause.hint)
+        self.take = take
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A finished capture: the take, and how many frames and people are in it."""
+
+    take: Path
+    frames: int
+    people: int
+
+
+class People(Protocol):
+    """Whatever knows who is where in a frame."""
+
+    def update(self, frame_index: int, time_s: float, image_rgb: np.ndarray) -> list[Observation]:
+        """The people seen in the next frame."""
+
+
+def run(job: Job, emit: Emit, cancelled: Flag) -> Captured:
+    """Captures a video.
+
+    Args:
+        job: what and how.
+        emit: told everything except how it ended.
+        cancelled: set from outside to stop; what was read by then is solved and kept.
+
+    Raises:
+        CaptureError: with a ``take`` where something was kept (``CaptureFailed``).
+        Cancelled: the flag was set.
+    """
+    _check(job)
+    emit(Hello(estimator=job.estimator, device="cpu"))
+    facts = probe(Path(job.video))
+    emit(VideoOpened(str(facts.path), facts.width_px, facts.height_px, facts.fps, facts.frames))
+    people = _people(job)
+    body = load_body(Path(str(resources.files("vibe_blender") / "assets" / "mannequin.npz")))
+    with TakeWriter(Path(job.take), keep=job.resume) as writer:
+        return _Capture(job, facts, people, body, writer, emit, cancelled).run()
+
+
+def _check(job: Job) -> None:
+    if job.estimator != "keypoints":
+        raise CaptureError("no_such_estimator", f"There is no estimator {job.estimator!r}.", "Use `keypoints`.")
+    if job.device not in ("auto", "cpu"):
+        raise CaptureError(
+            "no_such_device", f"The keypoint estimator runs on the processor, not on {job.device!r}.", "Use `cpu`."
+        )
+    if job.people not in ("all", "largest") and not (job.people.isdigit() and int(job.people) > 0):
+        raise CaptureError("bad_people", f"{job.people!r} is no choice of people.", "Use `all`, `largest` or a number.")
+    for name, value in (("focal length", job.focal_px), ("focal length", job.focal_mm), ("height", job.height_m)):
+        if value is not None and not 0 < value < 1e6:
+            raise CaptureError("bad_number", f"A {name} of {value} makes no sense.", "Give a positive number.")
+
+
+def _people(job: Job) -> People:
+    folder = Path(job.models) if job.models else None
+    reader = LandmarkModel(models.find("pose_landmark_full.tflite", folder), threads=2)
+    if job.boxes:
+        return BoxedPeople(Path(job.boxes), reader, mirror=not job.fast)
+    detector = PersonDetector(models.find("pose_detection.tflite", folder), threads=2)
+    wanted = {"all": "all", "largest": 1}.get(job.people) or int(job.people)
+    return PeopleTracker(detector, reader, people=wanted, mirror=not job.fast)
+
+
+class _Capture:
+    """One capture while it runs."""
+
+    def __init__(
+        self,
+        job: Job,
+        facts: VideoFacts,
+        people: People,
+        body: BodyModel,
+        writer: TakeWriter,
+        emit: Emit,
+        cancelled: Flag,
+    ) -> None:
+        self._job, self._facts, self._people, self._writer = job, facts, people, writer
+        self._emit, self._cancelled = emit, cancelled
+        self._centre_px = np.array([facts.width_px / 2, facts.height_px / 2])
+        self._focal_px = _focal_px(job, facts)
+        self._estimator = KeypointEstimator(body, self._focal_px, self._centre_px, job.height_m)
+        self._recording = Recording.restored(writer) if job.resume else Recording()
+        self._preview = _Preview(self._estimator, emit)
+        self._extended = 0
+        self._warnings: list[str] = []
+        self._clock = _Clock(emit)
+
+    def run(self) -> Captured:
+        try:
+            self._watch()
+            self._recording.save(self._writer)
+            take = self._solve(stoppable=True)
+        except CaptureError as error:
+            raise CaptureFailed(error, self._keep()) from error
+        except Cancelled:
+            raise Cancelled(self._keep()) from None
+        self._emit(Stage("save"))
+        return Captured(self._writer.finish(take), len(take.video.times), len(take.people))
+
+    def _watch(self) -> None:
+        """Reads every frame once and lets go of it."""
+        self._emit(Stage("watch"))
+        start = self._job.start or 0
+        total = max((self._job.end or self._facts.frames) - start, 0)
+        first = max(start, self._recording.next_frame) if self._recording.times else start
+        if self._recording.times and self._job.end is not None and first >= self._job.end:
+            return
+        self._clock.start("watch", total, done=first - start)
+        for frame in read_frames(self._facts.path, first, self._job.end, self._warn):
+            self._recording.add(frame.index, frame.time_s, self._people.update(frame.index, frame.time_s, frame.image))
+            self._clock.tick(frame.index + 1 - start)
+            if len(self._recording.times) % _STRETCH == 0:
+                self._recording.save(self._writer)
+                self._extend()
+            if self._cancelled.is_set():
+                raise Cancelled
+
+    def _solve(self, *, stoppable: bool) -> Take:
+        """The whole clip at once, everybody on one floor."""
+        people = self._recording.people(min(_LEAST_FRAMES, len(self._recording.times)))
+        if not people:
+            raise CaptureError(
+                "nobody_found",
+                f"Nobody was found in {len(self._recording.times)} frames of {self._facts.path.name}.",
+                "Choose a range in which a person is seen whole and not too small, or give boxes with `--boxes`.",
+            )
+        self._emit(Stage("solve"))
+        counts = {person: self._recording.frame_count(person) for person in people}
+        self._clock.start("solve", sum(counts.values()))
+        estimates, before = [], 0
+        for person in people:
+
+            def progress(done: int, before: int = before) -> None:
+                self._clock.tick(before + done)
+                if stoppable and self._cancelled.is_set():
+                    raise Cancelled
+
+            estimates.append(self._estimator.estimate(self._recording.evidence(person), progress=progress))
+            before += counts[person]
+        self._emit(Stage("world"))
+        return self._take(dict(zip(people, estimates, strict=True)), find_ground(estimates))
+
+    def _extend(self) -> None:
+        """Adds the preview of the newest frames to the growing take."""
+        piece = self._preview.solve(self._recording)
+        if piece is not None:
+            self._writer.extend(self._take(*piece, since=self._extended))
+            self._extended = len(self._recording.times)
+
+    def _take(self, estimates: dict[int, Estimate], ground: Ground, since: int = 0) -> Take:
+        """What is known of the captured frames from the ``since``-th on."""
+        facts, recording = self._facts, self._recording
+        times, first = np.array(recording.times[since:]), recording.first_frame + since
+        return Take(
+            video=Video(str(facts.path), facts.width_px, facts.height_px, facts.fps, times, first),
+            camera=ground.camera(self._focal_px, self._centre_px),
+            people=tuple(place(estimate, ground, person) for person, estimate in estimates.items()),
+            warnings=tuple(self._warnings),
+        )
+
+    def _keep(self) -> str:
+        """Solves and saves what was read before the capture stopped; says where, or nothing where that fails too."""
+        try:
+            self._recording.save(self._writer)
+            if not self._recording.people():
+                self._writer.discard()
+                return ""
+            self._writer.finish(replace(self._solve(stoppable=False), status="partial"))
+        except CaptureError:
+            # Nothing more can be written, but every finished stretch is in the growing take.
+            return self._job.take if self._extended else ""
+        return self._job.take
+
+    def _warn(self, code: str, message: str) -> None:
+        self._warnings.append(message)
+        self._emit(Warned(code, message))
+
+
+class _Preview:
+    """Motion while the video is still being read: short stretches, solved roughly, on the first floor that was found."""
+
+    def __init__(self, estimator: KeypointEstimator, emit: Emit) -> None:
+        self._estimator, self._emit = estimator, emit
+        self._ground: Ground | None = None
+        self._solved: dict[int, int] = {}
+
+    def solve(self, recording: Recording) -> tuple[dict[int, Estimate], Ground] | None:
+        """The newest frames of everybody who has any."""
+        fresh: dict[int, Estimate] = {}
+        for person in recording.people(_LEAST_FRAMES):
+            done, count = self._solved.get(person, 0), recording.frame_count(person)
+            if done == count:
+                continue
+            context = min(done, _CONTEXT)
+            evidence = recording.evidence(person, slice(done - context, count))
+            estimate = self._estimator.estimate(evidence, iterations=_PREVIEW_ITERATIONS)
+            fresh[person] = _without_first(estimate, context)
+            self._solved[person] = count
+        if not fresh:
+            return None
+        if self._ground is None:
+            self._ground = find_ground(list(fresh.values()))
+        for person, estimate in fresh.items():
+            self._tell(person, estimate, new=self._solved[person] == len(estimate.frames))
+        return fresh, self._ground
+
+    def _tell(self, person: int, estimate: Estimate, *, new: bool) -> None:
+        assert self._ground is not None
+        placed = place(estimate, self._ground, person)
+        if new:
+            self._emit(PersonFound(person, int(placed.frames[0]), np.round(placed.rest_joints, 5).tolist()))
+        breaks = np.flatnonzero(np.diff(placed.frames) > 1) + 1
+        for run in np.split(np.arange(len(placed.frames)), breaks):
+            self._emit(
+                Frames(
+                    person,
+                    int(placed.frames[run[0]]),
+                    np.round(placed.rotations[run], 5).tolist(),
+                    np.round(placed.root[run], 4).tolist(),
+                    np.round(placed.confidence[run], 3).tolist(),
+                )
+            )
+
+
+def _without_first(estimate: Estimate, count: int) -> Estimate:
+    still = {"rest_joints", "betas"}
+    return Estimate(**{k: v if k in still else v[count:] for k, v in estimate.__dict__.items()})
+
+
+def _focal_px(job: Job, facts: VideoFacts) -> float:
+    """Focal length in pixels: given, else from the file, else the longer side (a lens of about 53 degrees)."""
+    if job.focal_px is not None:
+        return job.focal_px
+    if job.focal_mm is not None:
+        return job.focal_mm * math.hypot(facts.width_px, facts.height_px) / _FULL_FRAME_DIAGONAL_MM
+    return facts.focal_px or float(max(facts.width_px, facts.height_px))
+
+
+class _Clock:
+    """Tells how far a stage is, a few times a second."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+
+    def start(self, stage: str, total: int, done: int = 0) -> None:
+        self._stage, self._total, self._first = stage, total, done
+        self._began = self._told = time.monotonic()
+
+    def tick(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self._told < _PROGRESS_SECONDS and done != self._total:
+            return
+        self._told = now
+        rate = (done - self._first) / max(now - self._began, 1e-6)
+        left = (self._total - done) / rate if self._total and rate > 0 else None
+        self._emit(Progress(self._stage, done, self._total, round(rate, 2), None if left is None else round(left, 1)))
