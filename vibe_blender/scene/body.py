@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A person's body as a mesh on the armature: SMPL's skinning, shape sliders, and correctives driven by the pose."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..contract.errors import CaptureError
+from ..contract.quaternions import Array
+from ..contract.skeleton import JOINT_NAMES
+from ..contract.take import Person
+from ..motion.rotations import bone_correctives, upright
+from .armature import bone_quaternions
+
+MANNEQUIN = Path(__file__).resolve().parent.parent / "assets" / "mannequin.npz"
+SHAPE_NAMES = (
+    "stature", "weight", "leg length", "arm length", "shoulder width", "hip width", "torso length", "head size",
+    "muscularity", "belly",
+)  # fmt: skip
+SHAPE_RANGE = 5.0
+_COLOURS = ((0.55, 0.60, 0.68), (0.72, 0.50, 0.38), (0.45, 0.62, 0.48), (0.66, 0.58, 0.36), (0.58, 0.47, 0.66))
+_ROUGHNESS = 0.55
+_SMALLEST_CORRECTIVE = 1e-4
+"""Metres; correctives that move no vertex farther are left out."""
+_ELEMENTS = (
+    ("-2*(y*y+z*z)", "2*(x*y-w*z)", "2*(x*z+w*y)"),
+    ("2*(x*y+w*z)", "-2*(x*x+z*z)", "2*(y*z-w*x)"),
+    ("2*(x*z-w*y)", "2*(y*z+w*x)", "-2*(x*x+y*y)"),
+)
+"""``B - I`` of a pose rotation w, x, y, z; plain arithmetic, which Blender evaluates without Python."""
+
+
+@dataclass(frozen=True)
+class BodyModel:
+    """A body in SMPL's form (Loper et al. 2015).
+
+    Attributes:
+        vertices: (V, 3) metres, body frame, T-pose, betas = 0.
+        shape_directions: (V, 3, 10) metres per unit of beta.
+        pose_directions: (V, 3, 207) metres, for the row-major elements of ``R - I`` of joints 1..23.
+        regressor: (24, V), joints from vertices.
+        weights: (V, 24), each vertex's shares of the joints, sums 1.
+        faces: (F, 3 or 4) vertex indices.
+    """
+
+    vertices: Array
+    shape_directions: Array
+    pose_directions: Array
+    regressor: Array
+    weights: Array
+    faces: Array
+
+
+@dataclass(frozen=True)
+class RestBody:
+    """One person's body at rest, standing on the floor at the world's origin.
+
+    Attributes:
+        vertices: (V, 3) metres, world, at betas = 0.
+        shape_keys: (10, V, 3) metres, world axes, per unit of beta.
+        betas: (10,).
+        joints: (24, 3) metres, world.
+        crown: metres, world, height of the top of the head.
+    """
+
+    vertices: Array
+    shape_keys: Array
+    betas: Array
+    joints: Array
+    crown: float
+
+
+def load_body_model(path: Path = MANNEQUIN) -> BodyModel:
+    """Reads a body in SMPL's ``.npz`` layout.
+
+    Raises:
+        CaptureError: ``body_damaged``.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return BodyModel(
+                vertices=file["v_template"].astype(float),
+                shape_directions=file["shapedirs"][..., : len(SHAPE_NAMES)].astype(float),
+                pose_directions=file["posedirs"].astype(float),
+                regressor=file["J_regressor"].astype(float),
+                weights=file["weights"].astype(float),
+                faces=file["faces_quads"] if "faces_quads" in file else file["f"],
+            )
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise CaptureError(
+            "body_damaged", f"The body model {path} cannot be read: {error}.", "Install VIBE for Blender again."
+        ) from error
+
+
+def rest_body(model: BodyModel, person: Person, *, own_betas: bool) -> RestBody:
+    """The model with a person's proportions, stood up on the floor.
+
+    The mesh is carried along to the person's own joints, each vertex by its skinning weights. That moves nothing
+    where the joints come from this model's betas, and fits the body to a skeleton from any other.
+
+    Args:
+        model: the body.
+        person: whose proportions.
+        own_betas: the person's betas belong to this model.
+    """
+    betas = np.asarray(person.betas, float) if own_betas else np.zeros(len(SHAPE_NAMES))
+    shaped = model.vertices + model.shape_directions @ betas
+    carry = model.weights @ (person.rest_joints - model.regressor @ shaped)
+    lift = np.array([0.0, -np.min((shaped + carry)[:, 1]), 0.0])
+    return RestBody(
+        vertices=upright(model.vertices + carry + lift),
+        shape_keys=upright(np.moveaxis(model.shape_directions, -1, 0)),
+        betas=betas,
+        joints=upright(person.rest_joints + lift),
+        crown=float(np.max((shaped + carry)[:, 1]) + lift[1]),
+    )
+
+
+def add_body(
+    name: str,
+    model: BodyModel,
+    rest: RestBody,
+    armature: bpy.types.Object,
+    collection: bpy.types.Collection,
+    *,
+    colour: int = 0,
+) -> bpy.types.Object:
+    """A new mesh object skinned to the armature, with a slider per beta and correctives that follow the bones.
+
+    Args:
+        name: of the object, its mesh and its material.
+        model: the body.
+        rest: the same body with the person's proportions.
+        armature: from ``add_armature``, at ``rest.joints``.
+        collection: receives the object.
+        colour: people of different numbers look different.
+    """
+    mesh = bpy.data.meshes.new(name)
+    mesh.from_pydata(rest.vertices.tolist(), [], model.faces.tolist())
+    mesh.shade_smooth()
+    mesh.materials.append(_material(name, colour))
+    body = bpy.data.objects.new(name, mesh)
+    collection.objects.link(body)
+    body.parent = armature
+    _add_weights(body, model.weights)
+    # Linear blend skinning, as the model was made for.
+    modifier = body.modifiers.new("Armature", "ARMATURE")
+    modifier.object = armature
+    modifier.use_deform_preserve_volume = False
+    body.shape_key_add(name="Basis", from_mix=False)
+    for label, offsets, value in zip(SHAPE_NAMES, rest.shape_keys, rest.betas, strict=True):
+        _add_key(body, label, rest.vertices + offsets, SHAPE_RANGE).value = value
+    _add_correctives(body, model, rest, armature)
+    return body
+
+
+def _material(name: str, colour: int) -> bpy.types.Material:
+    material = bpy.data.materials.new(name)
+    if material.node_tree is None:  # before Blender 5.0
+        material.use_nodes = True
+    rgba = (*_COLOURS[colour % len(_COLOURS)], 1.0)
+    material.diffuse_color, material.roughness = rgba, _ROUGHNESS
+    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    shader.inputs["Base Color"].default_value = rgba
+    shader.inputs["Roughness"].default_value = _ROUGHNESS
+    return material
+
+
+def _add_weights(body: bpy.types.Object, weights: Array) -> None:
+    for joint, name in enumerate(JOINT_NAMES):
+        group = body.vertex_groups.new(name=name)
+        for vertex in np.flatnonzero(weights[:, joint]):
+            group.add([int(vertex)], float(weights[vertex, joint]), "REPLACE")
+
+
+def _add_key(body: bpy.types.Object, name: str, vertices: Array, limit: float) -> bpy.types.ShapeKey:
+    key = body.shape_key_add(name=name, from_mix=False)
+    key.data.foreach_set("co", np.ascontiguousarray(vertices, np.float32).ravel())
+    key.slider_min, key.slider_max = -limit, limit
+    return key
+
+
+def _add_correctives(body: bpy.types.Object, model: BodyModel, rest: RestBody, armature: bpy.types.Object) -> None:
+    directions = bone_correctives(model.pose_directions, bone_quaternions(armature))
+    sizes = np.sqrt((directions**2).sum(axis=1)).max(axis=0)
+    for joint, row, column in np.argwhere(sizes > _SMALLEST_CORRECTIVE):
+        bone = JOINT_NAMES[joint + 1]
+        offsets = upright(directions[:, :, joint, row, column])
+        key = _add_key(body, f"{bone} {row + 1}{column + 1}", rest.vertices + offsets, 2.0)
+        _drive(key, _ELEMENTS[row][column], armature, bone)
+
+
+def _drive(key: bpy.types.ShapeKey, expression: str, armature: bpy.types.Object, bone: str) -> None:
+    driver = key.driver_add("value").driver
+    driver.type = "SCRIPTED"
+    for letter in sorted(set(expression) & set("wxyz")):
+        variable = driver.variables.new()
+        variable.name = letter
+        variable.type = "TRANSFORMS"
+        target = variable.targets[0]
+        target.id, target.bone_target = armature, bone
+        target.transform_type, target.rotation_mode = f"ROT_{letter.upper()}", "QUATERNION"
+        target.transform_space = "LOCAL_SPACE"
+    driver.expression = expression

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The camera that filmed the take, with the video behind what it sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from ..contract.take import Camera, Video
+from ..motion.curves import movie_offsets
+from .animation import CONSTANT, new_action, write_curve
+
+FULL_FRAME_MM = 36.0
+_CLIP_M = (0.05, 1000.0)
+
+
+def add_camera(name: str, camera: Camera, video: Video, collection: bpy.types.Collection) -> bpy.types.Object:
+    """A camera object that projects as the take's camera, at the video's size.
+
+    The long side of the picture falls on 36 mm, so its focal length reads as a full-frame lens, upright or not.
+    """
+    data = bpy.data.cameras.new(name)
+    eye = bpy.data.objects.new(name, data)
+    collection.objects.link(eye)
+    long_side = max(video.width_px, video.height_px)
+    data.sensor_fit = "AUTO"
+    data.sensor_width = FULL_FRAME_MM
+    data.lens = camera.focal_px / long_side * FULL_FRAME_MM
+    # A shift moves the window over the picture: the centre of projection goes the other way, and y points up.
+    data.shift_x = (video.width_px / 2 - camera.centre_px[0]) / long_side
+    data.shift_y = (camera.centre_px[1] - video.height_px / 2) / long_side
+    data.clip_start, data.clip_end = _CLIP_M
+    # Blender's cameras look along -z with y up, OpenCV's along z with y down.
+    eye.matrix_world = Matrix((np.linalg.inv(camera.from_world) @ np.diag([1.0, -1.0, -1.0, 1.0])).tolist())
+    return eye
+
+
+def add_backdrop(eye: bpy.types.Object, video: Video, *, fps: float, start: int) -> str:
+    """Shows the video behind the camera's picture, in step with the scene; why it cannot, or nothing.
+
+    Args:
+        eye: from ``add_camera``.
+        video: its file may have moved since the capture.
+        fps: frames per second of the scene.
+        start: scene frame of the first captured frame.
+    """
+    try:
+        clip = bpy.data.movieclips.load(video.path)
+        movie_fps, size = clip.fps, tuple(clip.size)
+        bpy.data.movieclips.remove(clip)
+        image = bpy.data.images.load(video.path, check_existing=True)
+    except RuntimeError as error:
+        return f"The video is not behind the camera: {error}".strip()
+    data = eye.data
+    data.show_background_images = True
+    backdrop = data.background_images.new()
+    backdrop.image, backdrop.alpha, backdrop.display_depth, backdrop.frame_method = image, 1.0, "BACK", "STRETCH"
+    offsets = movie_offsets(video.times, movie_fps, fps)
+    user = backdrop.image_user
+    user.frame_start, user.frame_duration, user.frame_offset = start, len(offsets), int(offsets[0])
+    if np.any(offsets != offsets[0]):
+        _, bag = new_action(data, data.name)
+        steps = np.flatnonzero(np.diff(offsets, prepend=offsets[0] - 1))
+        path = "background_images[0].image_user.frame_offset"
+        constant = np.full(len(steps), CONSTANT, np.int32)
+        write_curve(bag, path, 0, "Video", start + steps, offsets[steps], constant)
+    if size != (video.width_px, video.height_px):
+        return (
+            f"Blender {bpy.app.version_string} shows {Path(video.path).name} unturned behind the camera: "
+            "use Blender 4.5 or newer for videos filmed upright."
+        )
+    return ""
+
+
+def match_scene(scene: bpy.types.Scene, eye: bpy.types.Object, video: Video, *, start: int) -> None:
+    """Gives the scene the video's size and length, and makes ``eye`` its camera."""
+    scene.camera = eye
+    scene.render.resolution_x, scene.render.resolution_y = video.width_px, video.height_px
+    scene.render.resolution_percentage = 100
+    scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1.0
+    length = (video.times[-1] - video.times[0]) * frame_rate(scene)
+    scene.frame_start, scene.frame_end = start, start + int(np.ceil(length - 1e-3))
+    scene.frame_set(start)
+
+
+def set_frame_rate(scene: bpy.types.Scene, fps: float) -> None:
+    """Plays the scene at ``fps``, which need not be whole."""
+    scene.render.fps = max(1, round(fps))
+    scene.render.fps_base = scene.render.fps / fps
+
+
+def frame_rate(scene: bpy.types.Scene) -> float:
+    """Frames per second of the scene."""
+    return scene.render.fps / scene.render.fps_base

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The assembled take as a file: the scene as .blend, the rigs as .fbx, .glb or .bvh by Blender's own exporters."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..contract.errors import CaptureError
+from .assembly import Actor
+
+FORMATS = (".blend", ".fbx", ".glb", ".bvh")
+
+
+def check_destination(path: Path) -> None:
+    """Raises ``CaptureError`` where ``path`` could not be written later: ``bad_format`` or ``unwritable``."""
+    if path.suffix.lower() not in FORMATS:
+        raise CaptureError(
+            "bad_format", f"{path.name} is none of the formats that can be saved.", f"End it in {', '.join(FORMATS)}."
+        )
+    check_writable(path)
+
+
+def check_writable(path: Path) -> None:
+    """Raises ``CaptureError`` (``unwritable``) where no file can be written at ``path``; leaves what is there alone."""
+    probe = path.with_name(f".{path.name}.probe-{os.getpid()}")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError("a folder has this name")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+        if path.exists():
+            path.open("r+b").close()
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
+
+
+def save(path: Path, scene: bpy.types.Scene, actors: tuple[Actor, ...]) -> list[Path]:
+    """Writes the file and returns what was written: .bvh holds one skeleton, so several people give several files.
+
+    Args:
+        path: its suffix chooses the format; .blend holds the whole file, the others the actors alone.
+        scene: the current scene; its frame range is exported.
+        actors: whom to export.
+
+    Raises:
+        CaptureError: ``bad_format`` or ``unwritable``.
+    """
+    check_destination(path)
+    suffix = path.suffix.lower()
+    if suffix == ".blend":
+        _run(bpy.ops.wm.save_as_mainfile, path, relative_remap=True)
+        return [path]
+    if suffix == ".bvh":
+        return [_save_bvh(_numbered(path, actor, actors), scene, actor) for actor in actors]
+    _select([thing for actor in actors for thing in (actor.armature, actor.body)])
+    if suffix == ".fbx":
+        _run(
+            bpy.ops.export_scene.fbx,
+            path,
+            use_selection=True,
+            add_leaf_bones=False,
+            bake_anim_use_nla_strips=False,
+            bake_anim_use_all_actions=False,
+            bake_anim_simplify_factor=0.0,
+        )
+    else:
+        _run(
+            bpy.ops.export_scene.gltf,
+            path,
+            export_format="GLB",
+            use_selection=True,
+            export_animation_mode="ACTIVE_ACTIONS",
+            export_optimize_animation_size=False,
+        )
+    return [path]
+
+
+def _save_bvh(path: Path, scene: bpy.types.Scene, actor: Actor) -> Path:
+    _select([actor.armature])
+    _run(
+        bpy.ops.export_anim.bvh,
+        path,
+        frame_start=scene.frame_start,
+        frame_end=scene.frame_end,
+        root_transform_only=True,
+    )
+    return path
+
+
+def _numbered(path: Path, actor: Actor, actors: tuple[Actor, ...]) -> Path:
+    return path if len(actors) == 1 else path.with_name(f"{path.stem}_{actor.person}{path.suffix}")
+
+
+def _select(objects: list[bpy.types.Object]) -> None:
+    for thing in bpy.context.view_layer.objects:
+        thing.select_set(thing in objects)
+    bpy.context.view_layer.objects.active = objects[0] if objects else None
+
+
+def _run(operator: Any, path: Path, **options: Any) -> None:
+    try:
+        operator(filepath=str(path), **options)
+    except (RuntimeError, OSError) as error:
+        raise _unwritable(path, str(error).strip().removeprefix("Error: ")) from error
+    if not path.is_file():
+        raise _unwritable(path, "Blender wrote nothing")
+
+
+def _unwritable(path: Path, why: str) -> CaptureError:
+    return CaptureError("unwritable", f"{path} cannot be written: {why}.", "Choose a folder you may write to.")
