@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What several tests need: small made videos, and the big shared files where they are there."""
+"""What several tests need: a small take, small made videos, and the big files where they are there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from vibe_blender.contract.quaternions import continuous, from_axis_angles, multiply
+from vibe_blender.contract.skeleton import REST_JOINTS
+from vibe_blender.contract.take import Camera, Person, Take, Video
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MARK_BITS = 8
@@ -33,6 +37,40 @@ def models() -> Path:
     if missing:
         pytest.skip(f"{', '.join(missing)} not fetched (python -m backend models fetch)")
     return folder
+
+
+@pytest.fixture
+def take() -> Take:
+    """Twelve frames at 30 a second of two people who sway: the first is not seen in frames 4 and 5."""
+    random = np.random.default_rng(3)
+    # From (0, -5, 1) along +y: camera x is world x, camera y is down.
+    from_world = np.array([[1.0, 0, 0, 0], [0, 0, -1, 1], [0, 1, 0, 5], [0, 0, 0, 1]])
+
+    def person(number: int, frames: list[int]) -> Person:
+        phase = np.array(frames)[:, None, None] * 0.1
+        rotations = from_axis_angles(np.sin(phase + random.normal(size=(24, 3))) * 0.6)
+        standing = from_axis_angles(np.array([np.pi / 2, 0, 0]))
+        rotations[:, 0] = multiply(standing, rotations[:, 0])
+        root = np.array([number - 1.5, 0.3, 0.95]) + 0.02 * np.array(frames)[:, None]
+        return Person(
+            id=number,
+            frames=np.array(frames),
+            rotations=continuous(rotations),
+            root=root,
+            contacts=np.full((len(frames), 2), 0.5),
+            confidence=np.full(len(frames), 0.9),
+            boxes=np.tile([400.0 + 50 * number, 280.0, 120.0, 300.0], (len(frames), 1)),
+            rest_joints=REST_JOINTS * (1 + 0.02 * number),
+            betas=random.normal(size=10),
+            keypoints=random.uniform(0, 1, (len(frames), 33, 3)),
+        )
+
+    return Take(
+        video=Video("walk.mp4", 960, 540, 30.0, np.arange(12) / 30),
+        camera=Camera(1100.0, np.array([480.0, 270.0]), from_world),
+        people=(person(1, [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]), person(2, list(range(12)))),
+        warnings=("In frames 3 to 5 the hand is hidden.",),
+    )
 
 
 def marked_picture(number: int, width: int = 96, height: int = 64) -> np.ndarray:

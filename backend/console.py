@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""Events become what the outside sees: JSON lines for a program, a progress bar and sentences for a person."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from vibe_blender.contract.protocol import (
+    Cancelled,
+    Done,
+    Event,
+    Failed,
+    Hello,
+    Job,
+    Progress,
+    Stage,
+    VideoOpened,
+    Warned,
+)
+
+_STAGES = {"watch": "Watching", "solve": "Solving", "world": "Placing", "save": "Saving"}
+_REDRAW_S = 0.1
+
+
+class Outlet(Protocol):
+    """Where events go."""
+
+    def emit(self, event: Event) -> None:
+        """Shows or sends one event; may be called from any thread."""
+
+
+class EventStream:
+    """Writes events as JSON lines to what was standard output, and sets ``cancelled`` when nobody reads them."""
+
+    def __init__(self, descriptor: int, cancelled: threading.Event) -> None:
+        self._descriptor = descriptor
+        self._cancelled = cancelled
+        self._lock = threading.Lock()
+        self._greeted = False
+        self._broken = False
+
+    def emit(self, event: Event) -> None:
+        """Writes one line at once; a ``hello`` goes first in any case."""
+        with self._lock:
+            if not self._greeted and not isinstance(event, Hello):
+                self._write(Hello(estimator=Job.estimator, device="none"))
+            self._greeted = True
+            self._write(event)
+        if isinstance(event, Failed):
+            print(f"vibe: {event.message} {event.hint}".rstrip(), file=sys.stderr, flush=True)
+
+    def _write(self, event: Event) -> None:
+        if self._broken:
+            return
+        rest = event.to_line().encode("ascii")
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError:
+            # Blender is gone. What was captured is kept, as if it had asked for the end.
+            self._broken = True
+            self._cancelled.set()
+
+
+@contextlib.contextmanager
+def standard_output_for_events() -> Iterator[int]:
+    """A descriptor of standard output for the events alone; all else that is printed goes to standard error.
+
+    Also what C libraries print, hence the descriptors are exchanged and not only ``sys.stdout``.
+    """
+    sys.stdout.flush()
+    printed, kept = sys.stdout, os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    try:
+        yield kept
+    finally:
+        sys.stdout = printed
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+class Console:
+    """Tells a person: a bar per stage on a terminal, else a line per stage; results to stdout, the rest to stderr."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bar = sys.stderr.isatty()
+        self._drawn = 0.0
+        self._open = False
+
+    def emit(self, event: Event) -> None:
+        """Shows one event; those a person has no use for are left out."""
+        with self._lock:
+            if isinstance(event, Progress):
+                self._progress(event)
+                return
+            text = "" if self._bar and isinstance(event, Stage) else _sentence(event)
+            if text:
+                self._end_bar()
+                print(text, file=sys.stdout if isinstance(event, Done) else sys.stderr, flush=True)
+
+    def _progress(self, event: Progress) -> None:
+        last = event.total and event.done >= event.total
+        if not self._bar or (time.monotonic() - self._drawn < _REDRAW_S and not last):
+            return
+        self._drawn = time.monotonic()
+        width = shutil.get_terminal_size().columns - 1
+        print("\r" + progress_line(event, width).ljust(width), end="", file=sys.stderr, flush=True)
+        self._open = True
+
+    def _end_bar(self) -> None:
+        if self._open:
+            print(file=sys.stderr)
+            self._open = False
+
+
+def progress_line(event: Progress, width: int) -> str:
+    """One line with stage, bar, frames, frames per second and time left, not longer than ``width``."""
+    head = f"{_STAGES.get(event.stage, event.stage):<8}"
+    frames = f"{event.done}/{event.total} frames" if event.total else f"{event.done} frames"
+    tail = f"{frames}, {event.rate:.1f}/s"
+    if event.seconds_left is not None:
+        minutes, seconds = divmod(round(event.seconds_left), 60)
+        tail += f", {minutes}:{seconds:02d} left"
+    room = min(40, width - len(head) - len(tail) - 4)
+    if not event.total or room < 8:
+        return f"{head} {tail}"[:width]
+    filled = round(room * min(event.done / event.total, 1.0))
+    return f"{head} [{'#' * filled}{'.' * (room - filled)}] {tail}"
+
+
+def _sentence(event: Event) -> str:
+    match event:
+        case VideoOpened():
+            length = f", {event.frames} frames" if event.frames else ""
+            return f"{Path(event.path).name}: {event.width_px} x {event.height_px}, {event.fps:.5g} a second{length}"
+        case Stage():
+            return f"{_STAGES.get(event.name, event.name)} ..."
+        case Warned():
+            return f"Warning: {event.message}"
+        case Done():
+            people = "1 person" if event.people == 1 else f"{event.people} people"
+            return f"{event.take}: {event.frames} frames, {people}"
+        case Failed():
+            kept = f" What was captured is kept in {event.take}." if event.take else ""
+            return f"vibe: {event.message} {event.hint}".rstrip() + kept
+        case Cancelled():
+            return f"Cancelled. What was captured is kept in {event.take}." if event.take else "Cancelled."
+    return ""

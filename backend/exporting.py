@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+"""A take becomes a plain ``.npz`` that other programs read without this one: joints, AMASS's layout, SMPL's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from errno import ENOSPC
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_blender.contract.errors import CaptureError
+from vibe_blender.contract.quaternions import continuous, from_matrices, multiply, to_axis_angles, to_matrices
+from vibe_blender.contract.take import Person, Take
+
+Arrays = dict[str, NDArray[np.generic]]
+FORMATS = ("joints", "amass", "smpl")
+
+
+def export(take: Take, path: Path, kind: str, person_id: int | None = None) -> Path:
+    """Writes the take to ``path`` in one of ``FORMATS``, whole or not at all.
+
+    Args:
+        take: what was captured.
+        path: of the ``.npz``; replaced where it is there.
+        kind: ``joints``, ``amass`` or ``smpl``.
+        person_id: whom; None is everybody for ``joints``, and the only one there is for the others.
+
+    Raises:
+        CaptureError: ``no_such_person``, ``which_person``, ``export_unwritable`` or ``disk_full``.
+    """
+    if kind == "joints":
+        arrays = joints(take, person_id)
+    else:
+        person = _one_person(take, person_id)
+        arrays = amass(take, person) if kind == "amass" else smpl(take, person)
+    _write(path, arrays)
+    return path
+
+
+def joints(take: Take, person_id: int | None = None) -> Arrays:
+    """Joint positions of everybody, or of one person, per frame in which the person was seen.
+
+    Returns:
+        ``fps ()``, ``size (2,)`` width and height in pixels, ``people (P,)`` ids, and for each id ``i``:
+        ``frames_i (T,)`` video frame numbers, ``joints_camera_i (T, 24, 3)`` metres, camera frame;
+        ``joints_world_i (T, 24, 3)`` metres, world frame; ``joints_image_i (T, 24, 2)`` pixels, image frame;
+        ``root_world_i (T, 3)`` metres, world frame; ``contacts_i (T, 2)`` left, right foot, 0..1;
+        ``confidence_i (T,)`` 0..1.
+    """
+    people = take.people if person_id is None else (take.person(person_id),)
+    arrays: Arrays = {
+        "fps": np.array(take.video.fps),
+        "size": np.array([take.video.width_px, take.video.height_px]),
+        "people": np.array([person.id for person in people], np.int64),
+    }
+    for person in people:
+        world = person.joints()
+        of_person = {
+            "frames": person.frames,
+            "joints_camera": take.camera.to_camera(world),
+            "joints_world": world,
+            "joints_image": take.camera.project(world),
+            "root_world": person.root,
+            "contacts": person.contacts,
+            "confidence": person.confidence,
+        }
+        arrays.update({f"{name}_{person.id}": values for name, values in of_person.items()})
+    return arrays
+
+
+def amass(take: Take, person: Person) -> Arrays:
+    """One person's motion in AMASS's layout, at a constant frame rate and without gaps.
+
+    AMASS knows no times and no missing frames, so frames are interpolated where the video's rate varies or the person
+    was not seen for a while. SMPL turns a body about its own pelvis, hence ``trans`` is the pelvis less its place in
+    the rest pose.
+
+    Returns:
+        ``trans (T, 3)`` metres, world frame (z up); ``poses (T, 72)`` axis-angle, radians, the root's from the body
+        to the world frame; ``betas (10,)``; ``gender ()`` and ``mocap_framerate ()``.
+    """
+    rotations, root = _evenly_timed(take, person)
+    return {
+        "trans": root - person.rest_joints[0],
+        "poses": to_axis_angles(rotations).reshape(len(root), -1),
+        "betas": person.betas,
+        "gender": np.array("neutral"),
+        "mocap_framerate": np.array(float(take.video.fps)),
+    }
+
+
+def smpl(take: Take, person: Person) -> Arrays:
+    """One person per frame as the SMPL networks put it: a weak camera on a square crop, and the pose in camera axes.
+
+    With b the side of the crop, f the focal length and c - c0 the crop's centre from the principal point, a body at
+    T in the camera frame is seen by the weak camera (s, tx, ty) as CLIFF's full-camera formula has it, inverted:
+    s = 2 f / (b Tz), tx = Tx - Tz (cx - cx0) / f, ty = Ty - Tz (cy - cy0) / f.
+
+    Returns:
+        ``frames (T,)`` video frame numbers; ``cam (T, 3)`` scale and shift; ``poses (T, 72)`` axis-angle and
+        ``rotmat (T, 24, 3, 3)``, joint to parent, the root's from the body to the camera frame; ``betas (T, 10)``;
+        ``boxes (T, 4)`` centre x, y, width, height of the square crop, pixels.
+    """
+    count = len(person.frames)
+    to_camera = take.camera.from_world[:3, :3]
+    rotations = np.array(person.rotations, dtype=float)
+    rotations[:, 0] = multiply(from_matrices(to_camera), rotations[:, 0])
+    shift = take.camera.to_camera(person.root) - person.rest_joints[0]
+    side = person.boxes[:, 2:].max(axis=1, keepdims=True)
+    depth = shift[:, 2:]
+    from_centre = (person.boxes[:, :2] - take.camera.centre_px) / take.camera.focal_px
+    return {
+        "frames": person.frames,
+        "cam": np.hstack([2 * take.camera.focal_px / (side * depth), shift[:, :2] - depth * from_centre]),
+        "poses": to_axis_angles(rotations).reshape(count, -1),
+        "betas": np.tile(person.betas, (count, 1)),
+        "rotmat": to_matrices(rotations),
+        "boxes": np.hstack([person.boxes[:, :2], side, side]),
+    }
+
+
+def _evenly_timed(take: Take, person: Person) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Rotations (T, 24, 4) and root (T, 3) at every 1 / fps from the person's first frame to the last."""
+    times = np.asarray(take.video.times)[np.asarray(person.frames) - take.video.first_frame]
+    if len(times) < 2:
+        return person.rotations, person.root
+    steps = np.arange(round((times[-1] - times[0]) * take.video.fps) + 1)
+    wanted = np.clip(times[0] + steps / take.video.fps, times[0], times[-1])
+    after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
+    share = ((wanted - times[after - 1]) / (times[after] - times[after - 1]))[:, None]
+    root = (1 - share) * person.root[after - 1] + share * person.root[after]
+    quaternions = continuous(np.asarray(person.rotations, dtype=float))
+    between = _slerp(quaternions[after - 1], quaternions[after], share)
+    return between, root
+
+
+def _slerp(a: NDArray[np.floating], b: NDArray[np.floating], share: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Unit quaternions (T, J, 4) ``share`` (T, 1) of the way from ``a`` to ``b`` along the shorter arc."""
+    angle = np.arccos(np.clip(np.sum(a * b, axis=-1), -1, 1))
+    sine = np.sin(angle)
+    close = sine < 1e-6
+    weight_a = np.where(close, 1 - share, np.sin((1 - share) * angle) / np.where(close, 1, sine))
+    weight_b = np.where(close, share, np.sin(share * angle) / np.where(close, 1, sine))
+    mixed = weight_a[..., None] * a + weight_b[..., None] * b
+    return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
+
+
+def _one_person(take: Take, person_id: int | None) -> Person:
+    if person_id is not None:
+        return take.person(person_id)
+    if len(take.people) == 1:
+        return take.people[0]
+    if not take.people:
+        raise CaptureError("no_such_person", "The take has nobody in it.", "Capture a video that shows a person.")
+    known = ", ".join(str(person.id) for person in take.people)
+    raise CaptureError(
+        "which_person", f"The take has {len(take.people)} people ({known}).", "Name one with --person ID."
+    )
+
+
+def _write(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    unfinished = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("wb") as file:  # a name would be given another ending
+            np.savez_compressed(file, **arrays)
+        unfinished.replace(path)
+    except OSError as error:
+        if error.errno == ENOSPC:
+            raise CaptureError("disk_full", f"The disk is full: {path} could not be written.", "Free some.") from error
+        raise CaptureError(
+            "export_unwritable",
+            f"{path} cannot be written: {error.strerror or error}.",
+            "Choose a folder you may write to.",
+        ) from error
+    finally:
+        if unfinished.is_file():
+            unfinished.unlink()

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""The three exported layouts, checked against the definitions they come from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from backend.exporting import amass, export, joints, smpl
+from vibe_blender.contract.errors import CaptureError
+from vibe_blender.contract.quaternions import from_axis_angles, from_matrices, to_matrices
+from vibe_blender.contract.skeleton import forward_kinematics
+
+
+def loaded(path) -> dict:
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+class TestJoints:
+    def test_layout(self, take, tmp_path):
+        stored = loaded(export(take, tmp_path / "out.npz", "joints"))
+        assert stored["fps"].shape == ()
+        assert stored["size"].tolist() == [960, 540]
+        assert stored["people"].tolist() == [1, 2]
+        shapes = {
+            "frames": (10,), "joints_camera": (10, 24, 3), "joints_world": (10, 24, 3), "joints_image": (10, 24, 2),
+            "root_world": (10, 3), "contacts": (10, 2), "confidence": (10,),
+        }  # fmt: skip
+        assert {name: stored[f"{name}_1"].shape for name in shapes} == shapes
+        assert stored["frames_1"].tolist() == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]
+
+    def test_the_three_frames_of_reference_agree(self, take):
+        arrays = joints(take)
+        world, camera, image = (arrays[f"joints_{name}_1"] for name in ("world", "camera", "image"))
+        transform = take.camera.from_world
+        np.testing.assert_allclose(camera, world @ transform[:3, :3].T + transform[:3, 3], atol=1e-12)
+        np.testing.assert_allclose(
+            image, take.camera.focal_px * camera[..., :2] / camera[..., 2:] + [480, 270], atol=1e-9
+        )
+        np.testing.assert_allclose(world[:, 0], arrays["root_world_1"])
+
+    def test_one_person_only(self, take):
+        arrays = joints(take, 2)
+        assert arrays["people"].tolist() == [2]
+        assert "frames_1" not in arrays
+
+
+class TestAmass:
+    def test_smpl_s_own_kinematics_give_the_take_s_joints(self, take):
+        person = take.person(2)
+        arrays = amass(take, person)
+        assert set(arrays) == {"trans", "poses", "betas", "gender", "mocap_framerate"}
+        assert arrays["poses"].shape == (12, 72)
+        assert str(arrays["gender"]) == "neutral"
+        assert float(arrays["mocap_framerate"]) == 30.0
+        # SMPL: the root turns about the rest pelvis, and trans is added to everything.
+        turned = from_axis_angles(arrays["poses"].reshape(-1, 24, 3))
+        posed, _ = forward_kinematics(person.rest_joints, turned, person.rest_joints[0] + arrays["trans"])
+        np.testing.assert_allclose(posed, person.joints(), atol=1e-9)
+
+    def test_gaps_are_filled_at_the_constant_rate(self, take):
+        person = take.person(1)
+        arrays = amass(take, person)
+        assert len(arrays["trans"]) == 12
+        seen = person.root - person.rest_joints[0]
+        np.testing.assert_allclose(arrays["trans"][[0, 3, 6, 11]], seen[[0, 3, 4, 9]], atol=1e-9)
+        np.testing.assert_allclose(arrays["trans"][4], (2 * seen[3] + seen[4]) / 3, atol=1e-9)
+        between = to_matrices(from_axis_angles(arrays["poses"].reshape(-1, 24, 3)))
+        np.testing.assert_allclose(
+            between @ between.swapaxes(-1, -2), np.broadcast_to(np.eye(3), between.shape), atol=1e-9
+        )
+
+    def test_a_variable_rate_becomes_constant(self, take):
+        times = np.array([0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14]) / 30
+        person = replace(take.person(2), root=np.outer(times, [3.0, 0, 0]))
+        arrays = amass(replace(take, video=replace(take.video, times=times)), person)
+        moved = arrays["trans"] + person.rest_joints[0]
+        np.testing.assert_allclose(moved[:, 0], 3.0 * np.arange(15) / 30, atol=1e-9)
+
+
+class TestSmpl:
+    def test_the_weak_camera_sees_what_the_full_camera_sees(self, take):
+        person = take.person(1)
+        arrays = smpl(take, person)
+        assert {name: values.shape for name, values in arrays.items()} == {
+            "frames": (10,), "cam": (10, 3), "poses": (10, 72), "betas": (10, 10), "rotmat": (10, 24, 3, 3),
+            "boxes": (10, 4),
+        }  # fmt: skip
+        # networks.md A.1.10: T from the weak camera, then pelvis = T + its place in the rest pose.
+        scale, shift = arrays["cam"][:, :1], arrays["cam"][:, 1:]
+        side, focal = arrays["boxes"][:, 2:3], take.camera.focal_px
+        depth = 2 * focal / (scale * side)
+        across = shift + 2 * (arrays["boxes"][:, :2] - take.camera.centre_px) / (scale * side)
+        pelvis = np.hstack([across, depth]) + person.rest_joints[0]
+        np.testing.assert_allclose(pelvis, take.camera.to_camera(person.root), atol=1e-9)
+
+    def test_the_golden_case(self, take):
+        # networks.md A.1.10: cam (0.9, 0.05, -0.1), centre (700, 600), side 550, f 2202.90717 in 1920 x 1080.
+        person = take.person(2)
+        shift = np.array([-1.00050505, 0.14242424, 8.90063503])
+        placed = replace(
+            person,
+            root=np.tile(shift + person.rest_joints[0], (12, 1)),
+            boxes=np.tile([700.0, 600.0, 200.0, 550.0], (12, 1)),
+        )
+        camera = replace(take.camera, focal_px=2202.90717, centre_px=np.array([960.0, 540.0]), from_world=np.eye(4))
+        arrays = smpl(replace(take, camera=camera), placed)
+        np.testing.assert_allclose(arrays["cam"][0], [0.9, 0.05, -0.1], atol=1e-7)
+        assert arrays["boxes"][0].tolist() == [700, 600, 550, 550]
+
+    def test_poses_are_in_camera_axes(self, take):
+        person = take.person(1)
+        arrays = smpl(take, person)
+        rotations = from_matrices(arrays["rotmat"])
+        posed, _ = forward_kinematics(person.rest_joints, rotations, take.camera.to_camera(person.root))
+        np.testing.assert_allclose(posed, take.camera.to_camera(person.joints()), atol=1e-9)
+        np.testing.assert_allclose(
+            to_matrices(from_axis_angles(arrays["poses"].reshape(-1, 24, 3))), arrays["rotmat"], atol=1e-9
+        )
+
+
+class TestErrors:
+    @pytest.mark.parametrize("kind", ["amass", "smpl"])
+    def test_which_person(self, take, tmp_path, kind):
+        with pytest.raises(CaptureError, match="2 people") as caught:
+            export(take, tmp_path / "out.npz", kind)
+        assert caught.value.code == "which_person"
+        assert export(take, tmp_path / "out.npz", kind, 2).is_file()
+
+    @pytest.mark.parametrize("kind", ["joints", "amass", "smpl"])
+    def test_no_such_person(self, take, tmp_path, kind):
+        with pytest.raises(CaptureError) as caught:
+            export(take, tmp_path / "out.npz", kind, 7)
+        assert caught.value.code == "no_such_person"
+        assert not list(tmp_path.iterdir())
+
+    def test_nobody(self, take, tmp_path):
+        with pytest.raises(CaptureError) as caught:
+            export(replace(take, people=()), tmp_path / "out.npz", "amass")
+        assert caught.value.code == "no_such_person"
+
+    def test_a_folder_that_cannot_be_written(self, take, tmp_path):
+        (tmp_path / "file").write_text("in the way")
+        with pytest.raises(CaptureError) as caught:
+            export(take, tmp_path / "file" / "out.npz", "joints")
+        assert caught.value.code == "export_unwritable"
+
+    def test_a_full_disk_leaves_what_was_there(self, take, tmp_path, monkeypatch):
+        path = export(take, tmp_path / "out.npz", "joints")
+        before = path.read_bytes()
+
+        def full(file, **_):
+            file.write(b"half of")
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(np, "savez_compressed", full)
+        with pytest.raises(CaptureError) as caught:
+            export(take, path, "amass", 1)
+        assert caught.value.code == "disk_full"
+        assert path.read_bytes() == before
+        assert list(tmp_path.iterdir()) == [path]
