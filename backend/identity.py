@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from backend.crops import Region
@@ -19,8 +18,10 @@ SIZE_RATIO = 1.67
 
 _SHOULDERS, _HIPS, _KNEES = (11, 12), (23, 24), (25, 26)
 _LIMBS = (0, 11, 12, 13, 14, 23, 24, 25, 26, 27, 28)
-_COLOUR_SCALE = 25.0
-"""Distance of two mean colours, in Lab with lightness halved, at which clothes look like other clothes."""
+_TO_COLOUR = np.array([[0.15, 0.50, -0.17], [0.29, -0.42, -0.33], [0.06, -0.08, 0.50]])
+"""Half of Y, then Cr and Cb (ITU-R BT.601), from RGB: light changes more than colour does."""
+_COLOUR_SCALE = 30.0
+"""Distance of two colours at which clothes look like other clothes."""
 _SHARE = 8
 _COLOUR_MEMORY_S = 1.0
 _MOTION_MEMORY_S = 0.25
@@ -46,7 +47,7 @@ class Sighting:
         landmarks: what was read there.
         hips_px: (2,) pixels, image frame.
         size_px: diameter of the circle around the body.
-        colours: (2, 24, 3) Lab with lightness halved: samples of the trunk and of the thighs.
+        colours: (2, 24, 3) half the lightness, red, blue (as in YCbCr): samples of the trunk and of the thighs.
     """
 
     region: Region
@@ -77,7 +78,7 @@ class Memory:
         hips_px: (2,) pixels, image frame, then.
         velocity_px_s: (2,) pixels a second.
         size_px: diameter of the circle around the body.
-        colour: (2, 3) Lab with lightness halved: shirt and trousers.
+        colour: (2, 3) of shirt and trousers, as in ``Sighting``.
     """
 
     time_s: float
@@ -141,9 +142,8 @@ class Memory:
 
 
 def _clothes(image_rgb: np.ndarray, points_px: Array) -> Array:
-    """(2, 24, 3) Lab colours, lightness halved, on a grid over the trunk and along both thighs."""
+    """(2, 24, 3) colours on a grid over the trunk and along both thighs."""
     spots = np.concatenate([_TRUNK_GRID @ points_px[[*_SHOULDERS, *_HIPS]], _THIGH_GRID @ points_px[[*_HIPS, *_KNEES]]])
     height, width = image_rgb.shape[:2]
     columns, rows = spots.round().astype(int).clip(0, (width - 1, height - 1)).T
-    lab = cv2.cvtColor(image_rgb[rows, columns][None], cv2.COLOR_RGB2LAB)[0] * (0.5, 1.0, 1.0)
-    return lab.reshape(2, -1, 3)
+    return (image_rgb[rows, columns] @ _TO_COLOUR).reshape(2, -1, 3)

@@ -28,6 +28,7 @@ _MIN_SCORE = 0.5
 _FILTER = (0.01, 10.0)
 _LOOK_FOR_LOST_S = 1.0
 _NEAR = 0.6
+_DOUBT = 0.6
 _MIN_RADIUS_PX = 8.0
 _SIDE_OF_SEARCH = 2.0
 _TRUNK, _KNEES = (11, 12, 23, 24), (25, 26)
@@ -133,16 +134,17 @@ class PeopleTracker:
             one, other = seen[a.person], seen[b.person]
             if one.distance(other) < SAME_BODY:
                 hidden = a if a.memory.misfit(time_s, one) > b.memory.misfit(time_s, other) else b
-            elif a.memory.stranger(one) > 1 and b.memory.stranger(one) < 1 and _near(one, other):
-                hidden = a
-            elif b.memory.stranger(other) > 1 and a.memory.stranger(other) < 1 and _near(one, other):
-                hidden = b
             else:
-                straight = a.memory.stranger(one) + b.memory.stranger(other)
-                if straight > 1 + a.memory.stranger(other) + b.memory.stranger(one):
+                # How much better a sighting shows the other one's clothes than those of the person it stands for.
+                doubt_a = a.memory.stranger(one) - b.memory.stranger(one)
+                doubt_b = b.memory.stranger(other) - a.memory.stranger(other)
+                if min(doubt_a, doubt_b) > _DOUBT:
                     a.person, b.person, a.memory, b.memory = b.person, a.person, b.memory, a.memory
                     seen[a.person], seen[b.person] = one, other
-                continue
+                    continue
+                if max(doubt_a, doubt_b) < _DOUBT or not _near(one, other):
+                    continue
+                hidden = a if doubt_a > doubt_b else b
             del seen[hidden.person]
         self._lose([track for track in self._followed if track.person not in seen])
 
@@ -188,16 +190,22 @@ class PeopleTracker:
             track = fits[2]
             self._lost.remove(track)
             track.smooth = OneEuro(*_FILTER)
-        elif self._wanted != "all" and any(
-            time_s - track.memory.time_s < _LOOK_FOR_LOST_S and found.size_px * SIZE_RATIO < track.memory.size_px
-            for track in self._lost
-        ):
-            return  # a passer-by far behind must not take the place of who was lost for a moment
+        elif self._must_wait(time_s, found, seen):
+            return
         else:
             track = _Track(self._next_person, Memory.of(time_s, found), found.region, OneEuro(*_FILTER))
             self._next_person += 1
         self._followed.append(track)
         seen[track.person] = found
+
+    def _must_wait(self, time_s: float, found: Sighting, seen: dict[int, Sighting]) -> bool:
+        """Whether a body may yet turn out to be somebody who was lost a moment ago, so that it is no new person."""
+        missing = [track.memory for track in self._lost if time_s - track.memory.time_s < _LOOK_FOR_LOST_S]
+        if any(_near(found, other) for other in seen.values()):
+            # Half hidden by somebody, it is not seen well enough to be told from the one who went behind them.
+            return any(np.linalg.norm(memory.place(time_s) - found.hips_px) < memory.size_px for memory in missing)
+        # A passer-by far behind must not take the place of who was wanted.
+        return self._wanted != "all" and any(found.size_px * SIZE_RATIO < memory.size_px for memory in missing)
 
     def _remember(self, time_s: float, seen: dict[int, Sighting]) -> None:
         """Takes in what was seen, and where to look in the next frame."""
