@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
 from backend.crops import Region, region_of_body, to_image, warp, whole_image
-from vibe_blender.contract.errors import CaptureError
+from backend.litert import Network
 from vibe_blender.contract.quaternions import Array
 
 INPUT_SIZE = 224
@@ -47,17 +46,7 @@ class PersonDetector:
     """The detector network, ready to search pictures."""
 
     def __init__(self, model_path: Path, threads: int) -> None:
-        if not model_path.is_file():
-            raise CaptureError(
-                "model_missing",
-                f"The person detector is not at {model_path}.",
-                "Fetch it with `vibe models fetch`, or name its folder with --models.",
-            )
-        self._interpreter = Interpreter(model_content=model_path.read_bytes(), num_threads=threads)
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        outputs = {output["shape"][-1]: output["index"] for output in self._interpreter.get_output_details()}
-        self._boxes, self._scores = outputs[12], outputs[1]
+        self._network = Network(model_path, threads, ((1, 2254, 12), (1, 2254, 1)))
         self._anchors = anchors()
 
     def detect(self, image_rgb: np.ndarray, region: Region | None = None) -> list[Detection]:
@@ -70,24 +59,24 @@ class PersonDetector:
         region = whole_image(image_rgb) if region is None else region
         crop = warp(image_rgb, region, INPUT_SIZE, black_outside=True)
         # [0, 255] to [-1, 1], the black border included: MediaPipe pads before it normalises.
-        values = np.multiply(crop, np.float32(2 / 255), out=self._interpreter.tensor(self._input)()[0])
+        values = np.multiply(crop, np.float32(2 / 255), out=self._network.input())
         values -= 1
         del values
-        self._interpreter.invoke()
-        logits = self._interpreter.tensor(self._scores)()[0, :, 0]
+        boxes, scores = self._network.run()
+        logits = scores[:, 0]
         found = np.flatnonzero(logits >= np.log(MIN_SCORE / (1 - MIN_SCORE)))
         if not len(found):
             return []
-        scores = 1 / (1 + np.exp(-np.minimum(logits[found], 100).astype(float)))
-        raw = self._interpreter.tensor(self._boxes)()[0][found].astype(float)
-        scores, boxes, keypoints = weighted_suppression(scores, *decode(raw, self._anchors[found]))
+        sure = 1 / (1 + np.exp(-np.minimum(logits[found], 100).astype(float)))
+        raw = boxes[found].astype(float)
+        heap_scores, heap_boxes, keypoints = weighted_suppression(sure, *decode(raw, self._anchors[found]))
         return [
             Detection(
                 float(score),
                 to_image(box.reshape(2, 2) * INPUT_SIZE, region, INPUT_SIZE).reshape(4),
                 to_image(points * INPUT_SIZE, region, INPUT_SIZE),
             )
-            for score, box, points in zip(scores, boxes, keypoints, strict=True)
+            for score, box, points in zip(heap_scores, heap_boxes, keypoints, strict=True)
         ]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.crops import Region
-from backend.landmarks import CENTRE, TOP, Landmarks
+from backend.landmarks import Landmarks
 from vibe_blender.contract.quaternions import Array
 
 SAME_BODY = 0.12
@@ -60,8 +60,7 @@ class Sighting:
     def of(image_rgb: np.ndarray, region: Region, landmarks: Landmarks) -> Sighting:
         """What was read in ``region``, with what it takes to know the person again."""
         points = landmarks.image_px
-        size = 2 * float(np.linalg.norm(points[TOP] - points[CENTRE]))
-        return Sighting(region, landmarks, points[list(_HIPS)].mean(0), size, _clothes(image_rgb, points))
+        return Sighting(region, landmarks, points[list(_HIPS)].mean(0), landmarks.size_px, _clothes(image_rgb, points))
 
     def distance(self, other: Sighting) -> float:
         """Mean distance of the two bodies' joints, in body sizes."""

@@ -9,14 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter
 
 from backend.crops import Region, to_image, to_upright, unmirror, warp
-from vibe_blender.contract.errors import CaptureError
+from backend.litert import Network
 from vibe_blender.contract.quaternions import Array
 
 LANDMARK_NAMES = (
@@ -61,16 +57,18 @@ class Landmarks:
     presence: Array
     score: float
 
+    @property
+    def size_px(self) -> float:
+        """Diameter of the circle around the body, pixels."""
+        return 2 * float(np.linalg.norm(self.image_px[TOP] - self.image_px[CENTRE]))
+
 
 class LandmarkModel:
     """The landmark network, ready to read regions."""
 
     def __init__(self, model_path: Path, threads: int) -> None:
-        self._interpreter = Interpreter(model_content=_without_segmentation(model_path), num_threads=threads)
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        outputs = {tuple(output["shape"]): output["index"] for output in self._interpreter.get_output_details()}
-        self._outputs = [outputs[shape] for shape in (_POINTS, _SCORE, _HEAT, _WORLD)]
+        # Its silhouette of the person is left out: nothing reads it and it takes two fifths of the time.
+        self._network = Network(model_path, threads, (_POINTS, _SCORE, _HEAT, _WORLD))
 
     def read(self, image_rgb: np.ndarray, region: Region, mirrored: bool = False) -> Landmarks:
         """What the network sees in one region, in the straight picture's terms.
@@ -80,17 +78,9 @@ class LandmarkModel:
             region: where the person is.
             mirrored: show the network the mirror image; the answer is turned back, so both readings can be averaged.
         """
-        return self._read_crop(warp(image_rgb, region, CROP_SIZE, mirrored), region, mirrored)
-
-    def read_both(self, image_rgb: np.ndarray, region: Region) -> tuple[Landmarks, Landmarks]:
-        """The straight and the mirrored reading of one region, cut out once."""
-        crop = warp(image_rgb, region, CROP_SIZE)
-        return self._read_crop(crop, region, False), self._read_crop(cv2.flip(crop, 1), region, True)
-
-    def _read_crop(self, crop: np.ndarray, region: Region, mirrored: bool) -> Landmarks:
-        np.multiply(crop, np.float32(1 / 255), out=self._interpreter.tensor(self._input)()[0])
-        self._interpreter.invoke()
-        points, score, heat, world = (self._interpreter.tensor(index)()[0] for index in self._outputs)
+        crop = warp(image_rgb, region, CROP_SIZE, mirrored)
+        np.multiply(crop, np.float32(1 / 255), out=self._network.input())
+        points, score, heat, world = self._network.run()
         points = points.reshape(POINT_COUNT, 5).astype(float)
         points[:, :2] = refine(points[:, :2], heat)
         world = world.reshape(-1, 3)[:BODY_COUNT].astype(float)
@@ -132,39 +122,6 @@ def refine(points: Array, heat: np.ndarray) -> Array:
     column = (weights.sum(1) * columns).sum(1) / total
     row = (weights.sum(2) * rows).sum(1) / total
     return np.where(clear[:, None], np.stack([column, row], 1) * cell_px, points)
-
-
-def _without_segmentation(model_path: Path) -> bytes:
-    """The network without the branch that paints a silhouette: nothing reads it and it takes two fifths of the time."""
-    if not model_path.is_file():
-        raise CaptureError(
-            "model_missing",
-            f"The landmark network is not at {model_path}.",
-            "Fetch it with `vibe models fetch`, or name its folder with --models.",
-        )
-    content = model_path.read_bytes()
-    if content[4:8] != b"TFL3":
-        raise CaptureError(
-            "model_broken",
-            f"{model_path} is not a TensorFlow Lite model.",
-            "Delete it and fetch it again with `vibe models fetch`.",
-        )
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    graph = model.subgraphs[0]
-    graph.outputs = [
-        index for index in graph.outputs if tuple(graph.tensors[index].shape) in (_POINTS, _SCORE, _HEAT, _WORLD)
-    ]
-    maker = {tensor: operator for operator in graph.operators for tensor in operator.outputs}
-    wanted, needed = list(graph.outputs), set()
-    while wanted:
-        operator = maker.get(wanted.pop())
-        if operator is not None and id(operator) not in needed:
-            needed.add(id(operator))
-            wanted.extend(operator.inputs)
-    graph.operators = [operator for operator in graph.operators if id(operator) in needed]
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
 
 
 def _sigmoid(logits: Array) -> Array:

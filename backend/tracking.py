@@ -29,7 +29,7 @@ _FILTER = (0.01, 10.0)
 _LOOK_FOR_LOST_S = 1.0
 _NEAR = 0.6
 _DOUBT = 0.6
-_MIN_RADIUS_PX = 8.0
+_MIN_SIZE_PX = 16.0
 _SIDE_OF_SEARCH = 2.0
 _TRUNK, _KNEES = (11, 12, 23, 24), (25, 26)
 
@@ -241,7 +241,7 @@ def _inside(image_rgb: np.ndarray, landmarks: Landmarks) -> bool:
     points = landmarks.image_px
     height, width = image_rgb.shape[:2]
     share = ((points >= 0) & (points < (width, height))).all(1).mean()
-    return bool(share > 0.25 and np.linalg.norm(points[TOP] - points[CENTRE]) > _MIN_RADIUS_PX)
+    return bool(share > 0.25 and landmarks.size_px > _MIN_SIZE_PX)
 
 
 def _is_person(image_rgb: np.ndarray, sighting: Sighting, *, strict: bool) -> bool:
