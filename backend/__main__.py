@@ -120,6 +120,7 @@ def work(options: argparse.Namespace, session: Session) -> int:
 def _run(job: Job, session: Session) -> int:
     from . import pipeline
 
+    _spare_other_files(Path(job.take))
     try:
         with _interrupt_cancels(session.cancelled):
             captured = pipeline.run(job, session.outlet.emit, session.cancelled)
@@ -128,6 +129,18 @@ def _run(job: Job, session: Session) -> int:
         return CANCELLED
     session.outlet.emit(Done(str(captured.take), captured.frames, captured.people))
     return DONE
+
+
+def _spare_other_files(take: Path) -> None:
+    """A slip of the hand, such as the video's own name after ``-o``, must not cost the user a file."""
+    if take.is_dir():
+        raise CaptureError("take_unwritable", f"{take} is a folder.", "Name a file in it, such as walk.take.")
+    if take.is_file() and take.stat().st_size:
+        with take.open("rb") as file:
+            if file.read(16) != b"SQLite format 3\0":
+                raise CaptureError(
+                    "take_unwritable", f"{take} is there already and is no take.", "Choose another name for the take."
+                )
 
 
 @contextlib.contextmanager

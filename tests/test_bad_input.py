@@ -191,6 +191,21 @@ def small_disk(pages: int):
     return limited
 
 
+class TestOtherFiles:
+    def test_the_video_s_own_name_as_take(self, make_video):
+        path = make_video()
+        before = path.read_bytes()
+        status, error = capture(path, "-o", path)
+        assert status == 1
+        assert "is there already and is no take" in error.splitlines()[-1]
+        assert path.read_bytes() == before
+
+    def test_a_folder_as_take(self, tmp_path, make_video):
+        status, error = capture(make_video(), "-o", tmp_path)
+        assert status == 1
+        assert "is a folder" in error.splitlines()[-1]
+
+
 class TestTakesOfOthers:
     @pytest.mark.parametrize("arguments", [["info"], ["export", "out.npz", "--format", "joints"]])
     def test_a_newer_version(self, take, tmp_path, capsys, arguments):
