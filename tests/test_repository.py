@@ -146,8 +146,9 @@ def test_tests_mirror_the_packages(tracked) -> None:
     homeless = []
     for path in tracked:
         if path.parts[0] == "tests" and path.name.startswith("test_") and path.parts[1] in ("backend", "vibe_blender"):
-            subject = REPOSITORY.joinpath(*path.parts[1:-1], path.stem.removeprefix("test_"))
-            if not (subject.is_dir() or subject.with_suffix(".py").is_file()):
+            folder, subject = REPOSITORY.joinpath(*path.parts[1:-1]), path.stem.removeprefix("test_")
+            homes = (folder / subject, folder / f"{subject}.py", folder / f"__{subject}__.py")
+            if not any(home.exists() for home in homes):
                 homeless.append(str(path))
     assert homeless == []
 
