@@ -18,14 +18,12 @@ from vibe_blender.contract.skeleton import JOINT_NAMES
 from .evidence import LIMBS, Readings, merge, repair_flips
 from .fit import Model, Observed, Spread, fit
 from .kinematics import Points, Pose, posed
+from .spans import SPAN_ENDS, SPAN_MATRIX, SPAN_SLOPE, SPAN_SPREAD_M
 from .start import first_pose, leg_and_torso, turned_to_ray
 
 Array = NDArray[np.floating]
 
 _HIPS = (LANDMARK_NAMES.index("left_hip"), LANDMARK_NAMES.index("right_hip"))
-_HANDS = [
-    i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("pinky", "index", "thumb")) and "foot" not in name
-]
 _SMOOTH = tuple(
     JOINT_NAMES.index(name)
     for name in ("head", *(f"{side}_{part}" for side in ("left", "right")
@@ -91,7 +89,7 @@ class KeypointEstimator:
             np.array([landmark.offset for landmark in LANDMARKS]) * scale,
         )
         seen = self._observed(evidence.times, merged, gap, world)
-        model = Model(rest_joints, landmarks, _HIPS, Points.of_joints(_SMOOTH))
+        model = Model(rest_joints, landmarks, SPAN_MATRIX, SPAN_SPREAD_M, Points.of_joints(_SMOOTH))
         start = first_pose(world, seen.image, np.ones(seen.weight.shape), rest_joints, landmarks)
         pose = _fit_in_windows(start, seen, model, iterations, progress)
         rotations = quaternions.continuous(quaternions.from_matrices(pose.joint_rotations()))
@@ -121,15 +119,14 @@ class KeypointEstimator:
 
     def _observed(self, times: Array, merged: Readings, gap: Array, world: Array) -> Observed:
         visible = np.clip(merged.visibility, 0.05, 1.0)
-        depth_weight = np.clip(merged.visibility, 0.1, 1.0)
-        depth_weight[:, _HANDS] *= 0.3
+        depth_weight = np.min(np.where(SPAN_ENDS, merged.visibility[:, None], 1.0), axis=2)
         return Observed(
             times=times,
             image=(merged.image_px - self._centre_px) / self._focal_px,
             side=merged.side_px / self._focal_px,
             weight=visible / (1.0 + (gap / _AGREEMENT) ** 2),
-            depth=world[..., 2] - world[:, _HIPS, 2].mean(axis=1, keepdims=True),
-            depth_weight=depth_weight,
+            depth=world[..., 2] @ SPAN_MATRIX.T * SPAN_SLOPE,
+            depth_weight=np.clip(depth_weight, 0.1, 1.0),
         )
 
 

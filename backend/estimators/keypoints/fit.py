@@ -5,7 +5,7 @@ Weighted non-linear least squares over all frames of a window at once (Gauss-New
 a sum of squares of
 
     reprojection   landmark of the body, projected, against the landmark seen, in units of the crop's side
-    depth          landmark's depth behind the hips, against BlazePose's own, loosely
+    depth          depth from one end of a bone to the other, against BlazePose's own, loosely
     acceleration   of points on the body, second difference over the true times
     limits         rotations outside what a joint can do, and away from rest where nothing else tells
 
@@ -34,19 +34,20 @@ class Spread:
 
     Attributes:
         image: of a landmark's place, in crop sides.
-        depth_m: of BlazePose's depth of a landmark relative to the hips.
+        depth: of BlazePose's depth of a bone, in units of what was measured: its errors last for many frames.
         acceleration: of a point on the body, m/s^2.
         root_acceleration: of the pelvis along the camera's axis, m/s^2, where single frames say least.
         limit_rad: beyond a joint's limits.
-        image_cutoff, acceleration_cutoff: in standard deviations, where residuals begin to count less.
+        image_cutoff, depth_cutoff, acceleration_cutoff: in standard deviations, where residuals begin to count less.
     """
 
     image: float = 0.008
-    depth_m: float = 0.15
+    depth: float = 1.0
     acceleration: float = 17.0
     root_acceleration: float = 4.0
     limit_rad: float = 0.10
     image_cutoff: float = 1.5
+    depth_cutoff: float = 2.0
     acceleration_cutoff: float = 30.0
 
 
@@ -59,8 +60,8 @@ class Observed:
         image: (T, M, 2) landmarks on the camera's plane z = 1: (pixel - principal point) / focal length.
         side: (T,) the crop's side in the same unit.
         weight: (T, M) 0..1, how much each landmark is worth in the image.
-        depth: (T, M) metres, behind the middle of the hips, camera axis.
-        depth_weight: (T, M) 0..1.
+        depth: (T, P) metres along the camera's axis, from end to end of the model's P spans.
+        depth_weight: (T, P) 0..1.
     """
 
     times: Array
@@ -82,13 +83,15 @@ class Model:
     Attributes:
         rest_joints: (24, 3) metres, body frame.
         landmarks: the M landmarks on it.
-        hips: indices of the left and the right hip among the landmarks.
+        spans: (P, M) what takes landmarks' depths to depths from end to end of bones.
+        span_spread_m: (P,) metres, standard deviation of BlazePose's word on them.
         smooth: the points whose acceleration is bounded.
     """
 
     rest_joints: Array
     landmarks: Points
-    hips: tuple[int, int]
+    spans: Array
+    span_spread_m: Array
     smooth: Points
 
 
@@ -200,15 +203,13 @@ def _add_landmarks(normal: _Normal, body: PosedBody, seen: Observed, model: Mode
     residual *= np.sqrt(weight)[..., None]
     rows = (jacobian[:, :, :2] - projected[..., None] * jacobian[:, :, 2:]) * (scale / depth)[..., None, None]
 
-    hips = list(model.hips)
-    behind = places[..., 2] - places[:, hips, 2].mean(axis=1, keepdims=True)
-    depth_scale = np.sqrt(seen.depth_weight) / spread.depth_m
-    depth_residual = (behind - seen.depth) * depth_scale
-    weight, cost = _robust(depth_residual**2, 2.0)
+    depth_scale = np.sqrt(seen.depth_weight) / (spread.depth * model.span_spread_m)
+    depth_residual = (places[..., 2] @ model.spans.T - seen.depth) * depth_scale
+    weight, cost = _robust(depth_residual**2, spread.depth_cutoff)
     normal.cost += cost
+    depth_scale = depth_scale * np.sqrt(weight)
     depth_residual *= np.sqrt(weight)
-    depth_rows = jacobian[:, :, 2] - jacobian[:, hips, 2].mean(axis=1, keepdims=True)
-    depth_rows *= (depth_scale * np.sqrt(weight))[..., None]
+    depth_rows = (model.spans @ jacobian[:, :, 2]) * depth_scale[..., None]
 
     count = len(places)
     rows = np.concatenate([rows.reshape(count, -1, UNKNOWNS), depth_rows], axis=1)
