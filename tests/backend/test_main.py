@@ -65,6 +65,9 @@ def run(job, emit, cancelled):
         if not cancelled.wait(20):
             raise AssertionError("was not cancelled")
         raise Cancelled(job.take)
+    if job.video == "stubborn":
+        import time
+        time.sleep(20)
     if job.video == "flood":
         while not cancelled.is_set():
             emit(Progress("watch", 1, 3, 25.0, 0.1))
@@ -156,6 +159,15 @@ class TestCapture:
             assert events(out.decode())[-1] == Cancelled("walk.take")
         else:
             assert "kept in walk.take" in err.decode()
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to whole consoles only")
+    def test_a_second_interrupt_ends_at_once(self):
+        with start("capture", "stubborn", "-o", "walk.take") as process:
+            read_until(process.stderr, b"Watching")
+            process.send_signal(signal.SIGINT)
+            read_until(process.stderr, b"Ctrl-C again ends at once")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=10) == -signal.SIGINT
 
     @pytest.mark.parametrize(
         "arguments",
