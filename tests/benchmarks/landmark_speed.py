@@ -85,10 +85,9 @@ def main() -> None:
     print(f"{'MediaPipe':24s} {1000 * base:6.2f} ms a frame")
     for mirror, taken in ours.items():
         median, mean = statistics.median(taken), statistics.fmean(taken)
-        print(
-            f"{'with mirror' if mirror else 'without mirror':24s} {1000 * median:6.2f} ms a frame"
-            f" (mean {1000 * mean:.2f}), speed over MediaPipe's {base / median:.2f} (mean {statistics.fmean(theirs) / mean:.2f})"
-        )
+        ratios = f"{base / median:.2f} (mean {statistics.fmean(theirs) / mean:.2f})"
+        name = "with mirror" if mirror else "without mirror"
+        print(f"{name:24s} {1000 * median:6.2f} ms a frame (mean {1000 * mean:.2f}), {ratios} times MediaPipe's speed")
     print_parts(detector, reader, frames)
 
 
