@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,13 @@ class BoxedPeople:
         self._boxes: dict[int, list[tuple[int, Array]]] = {}
         for frame, box, person in zip(frames.tolist(), boxes, people.tolist(), strict=True):
             self._boxes.setdefault(frame, []).append((person, box))
+
+    def record(self) -> dict[str, Any]:
+        """Nothing: the boxes are in their file."""
+        return {}
+
+    def recall(self, record: dict[str, Any]) -> None:
+        """Nothing to do."""
 
     def update(self, frame_index: int, time_s: float, image_rgb: np.ndarray) -> list[Observation]:
         """The people whose boxes lie in this frame and in whose box a body is seen."""

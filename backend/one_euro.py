@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +50,17 @@ class OneEuro:
         self._smooth = self._smooth + self._alpha(cutoff) * (values - self._smooth)
         self._time_s, self._raw = time_s, values
         return self._smooth
+
+    def record(self) -> list[object]:
+        """What the filter remembers, as JSON values."""
+        raw = None if self._raw is None else self._raw.tolist()
+        return [self._time_s, self._frequency, raw, self._smooth.tolist(), self._speed.tolist()]
+
+    def recall(self, record: list[Any]) -> None:
+        """Goes on where the filter that gave this ``record`` was."""
+        self._time_s, self._frequency, raw, smooth, speed = record
+        if raw is not None:
+            self._raw, self._smooth, self._speed = np.array(raw), np.array(smooth), np.array(speed)
 
     def _alpha(self, cutoff: float | Array) -> float | Array:
         return 1.0 / (1.0 + self._frequency / (2 * math.pi * cutoff))

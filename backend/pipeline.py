@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from threading import Event as Flag
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from backend.video import VideoFacts, probe, read_frames
 from backend.world import Ground, find_ground, place
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.protocol import Event, Frames, Hello, Job, PersonFound, Progress, Stage, VideoOpened, Warned
-from vibe_blender.contract.take import Take, TakeWriter, Video
+from vibe_blender.contract.take import Person, Take, TakeWriter, Video
 
 Emit = Callable[[Event], None]
 
@@ -71,6 +71,12 @@ class People(Protocol):
 
     def update(self, frame_index: int, time_s: float, image_rgb: np.ndarray) -> list[Observation]:
         """The people seen in the next frame."""
+
+    def record(self) -> dict[str, Any]:
+        """All that it knows, as JSON values."""
+
+    def recall(self, record: dict[str, Any]) -> None:
+        """Goes on where the one that gave this ``record`` was."""
 
 
 def run(job: Job, emit: Emit, cancelled: Flag) -> Captured:
@@ -115,7 +121,9 @@ def _people(job: Job) -> People:
     if job.boxes:
         return BoxedPeople(Path(job.boxes), reader, mirror=not job.fast)
     detector = PersonDetector(models.find("pose_detection.tflite", folder), threads=2)
-    wanted = {"all": "all", "largest": 1}.get(job.people) or int(job.people)
+    if job.people == "all":
+        return PeopleTracker(detector, reader, people="all", mirror=not job.fast)
+    wanted = 1 if job.people == "largest" else int(job.people)
     return PeopleTracker(detector, reader, people=wanted, mirror=not job.fast)
 
 
@@ -137,16 +145,44 @@ class _Capture:
         self._centre_px = np.array([facts.width_px / 2, facts.height_px / 2])
         self._focal_px = _focal_px(job, facts)
         self._estimator = KeypointEstimator(body, self._focal_px, self._centre_px, job.height_m)
-        self._recording = Recording.restored(writer) if job.resume else Recording()
+        self._recording = Recording()
         self._preview = _Preview(self._estimator, emit)
         self._extended = 0
         self._warnings: list[str] = []
         self._clock = _Clock(emit)
+        if job.resume:
+            self._go_on()
+        writer.note("settings", self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        """What must be the same for what was read earlier to go together with what is read now."""
+        job, facts = self._job, self._facts
+        size = [facts.width_px, facts.height_px]
+        return {"size": size, "start": job.start or 0, "people": job.people, "boxes": job.boxes, "fast": job.fast}
+
+    def _go_on(self) -> None:
+        """Takes up an interrupted capture of the same video, exactly where its last finished stretch ended."""
+        settings, people = self._writer.noted("settings"), self._writer.noted("people")
+        if people is None:
+            return
+        different = [name for name, value in self._settings().items() if settings.get(name) != value]
+        if different:
+            raise CaptureError(
+                "resume_mismatch",
+                f"The interrupted capture had another {' and another '.join(different)}.",
+                "Give the same options and the same video again, or start afresh without `--resume`.",
+            )
+        self._recording = Recording.restored(self._writer)
+        self._people.recall(people)
+        extended = self._writer.evidence(0, "take.times")
+        self._extended = 0 if extended is None else len(extended)
+        for person in self._writer.owners("take.frames"):
+            solved = self._writer.evidence(person, "take.frames")
+            self._preview.solved[person] = 0 if solved is None else len(solved)
 
     def run(self) -> Captured:
         try:
             self._watch()
-            self._recording.save(self._writer)
             take = self._solve(stoppable=True)
         except CaptureError as error:
             raise CaptureFailed(error, self._keep()) from error
@@ -168,8 +204,10 @@ class _Capture:
             self._recording.add(frame.index, frame.time_s, self._people.update(frame.index, frame.time_s, frame.image))
             self._clock.tick(frame.index + 1 - start)
             if len(self._recording.times) % _STRETCH == 0:
-                self._recording.save(self._writer)
-                self._extend()
+                with self._writer.together():
+                    self._recording.save(self._writer)
+                    self._writer.note("people", self._people.record())
+                    self._extend()
             if self._cancelled.is_set():
                 raise Cancelled
 
@@ -219,7 +257,6 @@ class _Capture:
     def _keep(self) -> str:
         """Solves and saves what was read before the capture stopped; says where, or nothing where that fails too."""
         try:
-            self._recording.save(self._writer)
             if not self._recording.people():
                 self._writer.discard()
                 return ""
@@ -235,43 +272,47 @@ class _Capture:
 
 
 class _Preview:
-    """Motion while the video is still being read: short stretches, solved roughly, on the first floor that was found."""
+    """Motion while the video is still being read: short stretches, solved roughly, on the first floor found.
+
+    Attributes:
+        solved: how many of each person's frames are done.
+    """
 
     def __init__(self, estimator: KeypointEstimator, emit: Emit) -> None:
         self._estimator, self._emit = estimator, emit
         self._ground: Ground | None = None
-        self._solved: dict[int, int] = {}
+        self.solved: dict[int, int] = {}
+        self._told: set[int] = set()
 
     def solve(self, recording: Recording) -> tuple[dict[int, Estimate], Ground] | None:
         """The newest frames of everybody who has any."""
         fresh: dict[int, Estimate] = {}
         for person in recording.people(_LEAST_FRAMES):
-            done, count = self._solved.get(person, 0), recording.frame_count(person)
+            done, count = self.solved.get(person, 0), recording.frame_count(person)
             if done == count:
                 continue
             context = min(done, _CONTEXT)
             evidence = recording.evidence(person, slice(done - context, count))
             estimate = self._estimator.estimate(evidence, iterations=_PREVIEW_ITERATIONS)
             fresh[person] = _without_first(estimate, context)
-            self._solved[person] = count
+            self.solved[person] = count
         if not fresh:
             return None
         if self._ground is None:
             self._ground = find_ground(list(fresh.values()))
         for person, estimate in fresh.items():
-            self._tell(person, estimate, new=self._solved[person] == len(estimate.frames))
+            self._tell(place(estimate, self._ground, person))
         return fresh, self._ground
 
-    def _tell(self, person: int, estimate: Estimate, *, new: bool) -> None:
-        assert self._ground is not None
-        placed = place(estimate, self._ground, person)
-        if new:
-            self._emit(PersonFound(person, int(placed.frames[0]), np.round(placed.rest_joints, 5).tolist()))
+    def _tell(self, placed: Person) -> None:
+        if placed.id not in self._told:
+            self._told.add(placed.id)
+            self._emit(PersonFound(placed.id, int(placed.frames[0]), np.round(placed.rest_joints, 5).tolist()))
         breaks = np.flatnonzero(np.diff(placed.frames) > 1) + 1
         for run in np.split(np.arange(len(placed.frames)), breaks):
             self._emit(
                 Frames(
-                    person,
+                    placed.id,
                     int(placed.frames[run[0]]),
                     np.round(placed.rotations[run], 5).tolist(),
                     np.round(placed.root[run], 4).tolist(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from backend.estimators.keypoints import Evidence, Readings
 from backend.tracking import Observation
 from vibe_blender.contract.take import TakeWriter
 
-Array = NDArray[np.floating]
+Array = NDArray[Any]
 
 _COUNT = len(LANDMARK_NAMES)
 _LIKELY = 0.5
@@ -36,7 +37,7 @@ class _Readings:
                 self.rows[f"{prefix}.image_px"].append(reading.image_px[:_COUNT].astype(np.float32))
                 self.rows[f"{prefix}.world"].append(reading.world.astype(np.float32))
                 self.rows[f"{prefix}.visibility"].append(reading.visibility[:_COUNT].astype(np.float32))
-        self.rows["side_px"].append(np.float32(seen.region.side_px))
+        self.rows["side_px"].append(np.array(seen.region.side_px, dtype=np.float32))
         self.rows["box"].append(_box(seen).astype(np.float32))
 
     def arrays(self, frames: slice) -> dict[str, Array]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -31,6 +31,7 @@ _NEAR = 0.6
 _DOUBT = 0.6
 _MIN_SIZE_PX = 16.0
 _SIDE_OF_SEARCH = 2.0
+_REMEMBERED = ("hips_px", "velocity_px_s", "size_px", "colour")
 _TRUNK, _KNEES = (11, 12, 23, 24), (25, 26)
 
 
@@ -71,6 +72,25 @@ class _Track:
     memory: Memory
     region: Region
     smooth: OneEuro
+
+
+def _recorded(track: _Track) -> dict[str, Any]:
+    memory, region = track.memory, track.region
+    return {
+        "person": track.person,
+        "memory": [float(memory.time_s), *(np.asarray(getattr(memory, name)).tolist() for name in _REMEMBERED)],
+        "region": [region.centre_px.tolist(), float(region.side_px), float(region.rotation_rad)],
+        "smooth": track.smooth.record(),
+    }
+
+
+def _recalled(record: dict[str, Any]) -> _Track:
+    time_s, hips_px, velocity_px_s, size_px, colour = record["memory"]
+    memory = Memory(time_s, np.array(hips_px), np.array(velocity_px_s), size_px, np.array(colour))
+    centre_px, side_px, rotation_rad = record["region"]
+    smooth = OneEuro(*_FILTER)
+    smooth.recall(record["smooth"])
+    return _Track(record["person"], memory, Region(np.array(centre_px), side_px, rotation_rad), smooth)
 
 
 class PeopleTracker:
@@ -115,6 +135,21 @@ class PeopleTracker:
             )
             for person, sighting in sorted(seen.items())
         ]
+
+    def record(self) -> dict[str, Any]:
+        """All that the tracker knows, as JSON values: one that recalls it goes on exactly as this one would."""
+        return {
+            "next_person": self._next_person,
+            "next_search": self._next_search,
+            "followed": [_recorded(track) for track in self._followed],
+            "lost": [_recorded(track) for track in self._lost],
+        }
+
+    def recall(self, record: dict[str, Any]) -> None:
+        """Goes on where the tracker that gave this ``record`` was."""
+        self._next_person, self._next_search = record["next_person"], record["next_search"]
+        self._followed = [_recalled(item) for item in record["followed"]]
+        self._lost = [_recalled(item) for item in record["lost"]]
 
     def _follow(self, image_rgb: np.ndarray) -> dict[int, Sighting]:
         """What is read in every followed person's region, by person; who is not there any more is lost."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import CaptureError
 from .quaternions import Array
@@ -98,7 +99,7 @@ class Person:
     """
 
     id: int
-    frames: Array
+    frames: NDArray[np.integer]
     rotations: Array
     root: Array
     contacts: Array
@@ -198,7 +199,13 @@ class TakeWriter:
                 self._database.close()
                 raise
 
-    def append(self, owner: int, arrays: dict[str, Array]) -> None:
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Makes one transaction of all that is written inside: after a crash, all of it is there or nothing."""
+        with _translated(self._part, writing=True), _transaction(self._database):
+            yield
+
+    def append(self, owner: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Adds raw evidence, one more chunk of rows per named array, in one transaction.
 
         Args:
@@ -211,7 +218,7 @@ class TakeWriter:
                 _insert(self._database, owner, name, chunk, values)
                 self._chunks[owner, name] = chunk + 1
 
-    def evidence(self, owner: int, name: str) -> Array | None:
+    def evidence(self, owner: int, name: str) -> NDArray[Any] | None:
         """What ``append`` stored so far under this name, or None."""
         with _translated(self._part, writing=False):
             return _read(self._database, owner, name)
@@ -370,7 +377,7 @@ def _write_meta(database: sqlite3.Connection, take: Take, people: list[int]) -> 
     database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
 
 
-def _arrays(take: Take) -> Iterator[tuple[int, str, Array]]:
+def _arrays(take: Take) -> Iterator[tuple[int, str, NDArray[Any]]]:
     """Every array of a take with its owner and name."""
     yield 0, "take.times", take.video.times
     yield 0, "take.centre_px", take.camera.centre_px
@@ -380,7 +387,7 @@ def _arrays(take: Take) -> Iterator[tuple[int, str, Array]]:
             yield person.id, f"take.{name}", getattr(person, name)
 
 
-def _insert(database: sqlite3.Connection, owner: int, name: str, chunk: int, values: Array) -> None:
+def _insert(database: sqlite3.Connection, owner: int, name: str, chunk: int, values: NDArray[Any]) -> None:
     values = np.ascontiguousarray(values)
     values = values.astype(values.dtype.newbyteorder("<"), copy=False)
     if values.dtype.str not in _DTYPES:
@@ -391,7 +398,7 @@ def _insert(database: sqlite3.Connection, owner: int, name: str, chunk: int, val
     )
 
 
-def _read(database: sqlite3.Connection, owner: int, name: str) -> Array | None:
+def _read(database: sqlite3.Connection, owner: int, name: str) -> NDArray[Any] | None:
     rows = database.execute(
         "SELECT dtype, shape, data FROM arrays WHERE owner = ? AND name = ? ORDER BY chunk", (owner, name)
     )
@@ -399,7 +406,7 @@ def _read(database: sqlite3.Connection, owner: int, name: str) -> Array | None:
     return np.concatenate(chunks) if chunks else None
 
 
-def _decode(dtype: str, shape: str, data: bytes) -> Array:
+def _decode(dtype: str, shape: str, data: bytes) -> NDArray[Any]:
     dimensions = json.loads(shape)
     if dtype not in _DTYPES or not all(isinstance(n, int) and 0 <= n <= _MAX_VALUES for n in dimensions):
         raise ValueError(f"array of type {dtype!r} and shape {shape!r}")
@@ -415,7 +422,7 @@ def _load(database: sqlite3.Connection, path: Path) -> Take:
             "Resume the capture with `--resume`, or start it again.",
         )
 
-    def array(owner: int, name: str) -> Array:
+    def array(owner: int, name: str) -> NDArray[Any]:
         values = _read(database, owner, f"take.{name}")
         if values is None:
             raise KeyError(f"array {name} of {owner}")
@@ -447,6 +454,9 @@ def _load(database: sqlite3.Connection, path: Path) -> Take:
 
 @contextlib.contextmanager
 def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    if database.in_transaction:
+        yield
+        return
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
