@@ -97,15 +97,25 @@ def capture(job: protocol.Job, cancelled: threading.Event, *, seconds_per_frame:
     say(protocol.Done(job.take, count, 1))
 
 
+def watch(cancelled: threading.Event) -> None:
+    # The descriptor itself: a thread that waits inside Python's buffer would hold its lock at exit.
+    while os.read(0, 4096):
+        pass
+    cancelled.set()
+
+
 def main(mode: str) -> int:
-    job = protocol.Job.from_line(sys.stdin.readline())
+    job = protocol.Job.from_line(sys.stdin.buffer.readline().decode())
     cancelled = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), cancelled.set()), daemon=True).start()
+    threading.Thread(target=watch, args=(cancelled,), daemon=True).start()
     hello = protocol.Hello("keypoints", "cpu")
     if mode == "works":
         capture(job, cancelled)
     elif mode == "slow":
         capture(job, cancelled, seconds_per_frame=0.5)
+    elif mode == "echo":
+        Path(f"{job.take}.job").write_text(job.to_line(), encoding="utf-8")
+        capture(job, cancelled)
     elif mode == "fails":
         say(hello)
         say(protocol.Failed("video_undecodable", "The video has no pictures.", "Convert it to MP4."))
@@ -130,6 +140,8 @@ def main(mode: str) -> int:
     elif mode == "endless_line":
         say(hello)
         sys.stdout.write("x" * 10_000_000 + "\n")
+    elif mode == "quiet_exit":
+        say(hello)
     elif mode == "newer":
         say(hello)
         sys.stdout.write('{"type": "telepathy", "thought": 1}\n')

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.fake_backend import small_take
+from vibe_blender.client import process
 from vibe_blender.contract.skeleton import JOINT_COUNT, PARENTS, REST_JOINTS
 from vibe_blender.contract.take import Take
 
+FAKE = Path(__file__).resolve().parent.parent / "fake_backend.py"
 _CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * 0.03
 _SIDES = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
 
@@ -54,3 +58,52 @@ def boxes() -> Any:
         weights=weights,
         faces=(np.arange(JOINT_COUNT)[:, None, None] * len(_CORNERS) + _SIDES).reshape(-1, 4),
     )
+
+
+@pytest.fixture
+def install_fake_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Makes the add-on start ``tests/fake_backend.py`` in a mode of it; returns the folder it is started from."""
+
+    def install(mode: str) -> Path:
+        folder = tmp_path / "program folder ü 程序"
+        package = folder / "backend"
+        package.mkdir(parents=True)
+        source = (
+            f"import runpy, sys\nsys.argv = ['fake', {mode!r}]\nrunpy.run_path({str(FAKE)!r}, run_name='__main__')\n"
+        )
+        (package / "__main__.py").write_text(source, encoding="utf-8")
+        monkeypatch.setattr(process, "PROGRAM_FOLDER", folder)
+        return folder
+
+    return install
+
+
+GREY_STEP = 20 / 255
+
+
+@pytest.fixture(scope="session")
+def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve plain frames, 320 x 180 at 25 a second, each ``GREY_STEP`` brighter than the one before."""
+    bpy = pytest.importorskip("bpy")
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    editor = scene.sequence_editor_create()
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    length = {"length": 1} if bpy.app.version >= (5, 0, 0) else {"frame_end": 2}
+    for n in range(12):
+        if "frame_end" in length:
+            length["frame_end"] = n + 2
+        strip = strips.new_effect(f"grey {n}", "COLOR", 1, n + 1, **length)
+        strip.color = (n * GREY_STEP,) * 3
+    scene.frame_start, scene.frame_end = 1, 12
+    render = scene.render
+    render.resolution_x, render.resolution_y, render.fps = 320, 180, 25
+    scene.view_settings.view_transform = "Standard"
+    if bpy.app.version >= (5, 0, 0):
+        render.image_settings.media_type = "VIDEO"
+    render.image_settings.file_format = "FFMPEG"
+    render.ffmpeg.format, render.ffmpeg.codec, render.ffmpeg.constant_rate_factor = "MPEG4", "H264", "LOSSLESS"
+    path = tmp_path_factory.mktemp("movie") / "grey steps é 走.mp4"
+    render.filepath = str(path)
+    bpy.ops.render.render(animation=True)
+    return path

@@ -49,11 +49,13 @@ def add_backdrop(eye: bpy.types.Object, video: Video, *, fps: float, start: int)
     """
     try:
         clip = bpy.data.movieclips.load(video.path)
-        movie_fps, size = clip.fps, tuple(clip.size)
-        bpy.data.movieclips.remove(clip)
-        image = bpy.data.images.load(video.path, check_existing=True)
     except RuntimeError as error:
-        return f"The video is not behind the camera: {error}".strip()
+        return f"The video is not behind the camera: {str(error).strip()}"
+    movie_fps, size = clip.fps, tuple(clip.size)
+    bpy.data.movieclips.remove(clip)
+    if not movie_fps > 0:
+        return f"The video is not behind the camera: Blender cannot read {video.path}."
+    image = bpy.data.images.load(video.path, check_existing=True)
     data = eye.data
     data.show_background_images = True
     backdrop = data.background_images.new()

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
+from mathutils import Matrix
 
 from ..contract.errors import CaptureError
 from .assembly import Actor
@@ -81,14 +83,22 @@ def save(path: Path, scene: bpy.types.Scene, actors: tuple[Actor, ...]) -> list[
 
 
 def _save_bvh(path: Path, scene: bpy.types.Scene, actor: Actor) -> Path:
-    _select([actor.armature])
-    _run(
-        bpy.ops.export_anim.bvh,
-        path,
-        frame_start=scene.frame_start,
-        frame_end=scene.frame_end,
-        root_transform_only=True,
-    )
+    # Blender writes its own axes; everybody reads BVH, Blender too, with y up: a turned copy is exported.
+    turned = actor.armature.copy()
+    turned.data = actor.armature.data.copy()
+    turned.data.transform(Matrix.Rotation(-np.pi / 2, 4, "X"))
+    scene.collection.objects.link(turned)
+    try:
+        _select([turned])
+        _run(
+            bpy.ops.export_anim.bvh,
+            path,
+            frame_start=scene.frame_start,
+            frame_end=scene.frame_end,
+            root_transform_only=True,
+        )
+    finally:
+        bpy.data.armatures.remove(turned.data)
     return path
 
 

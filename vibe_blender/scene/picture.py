@@ -21,8 +21,8 @@ from .camera import frame_rate, set_frame_rate
 _TILE_PX = 960
 _SAMPLES = 24
 _SUN_ROTATION = (0.7, 0.2, 0.5)
-_SUN_STRENGTH = 2.5
-_SKY = (0.6, 0.65, 0.75, 1.0)
+_SUN_STRENGTH = 1.5
+_SKY = (0.32, 0.35, 0.4, 1.0)
 _NO_VIDEO = 0.5
 
 
@@ -79,9 +79,8 @@ def _video_frame(folder: Path, video: Video, seconds: float) -> Array:
     with _passing_scene(video) as scene:
         editor = scene.sequence_editor_create()
         strips = editor.strips if bpy.app.version >= (4, 4, 0) else editor.sequences
-        try:
-            strip = strips.new_movie("video", video.path, 1, 1, fit_method="STRETCH")
-        except RuntimeError:
+        strip = strips.new_movie("video", video.path, 1, 1, fit_method="STRETCH")
+        if not strip.fps > 0:
             return np.full((scene.render.resolution_y, scene.render.resolution_x, 3), _NO_VIDEO)
         set_frame_rate(scene, strip.fps)
         # Blender counts movies at a constant rate: the first count that is not before the frame shows it.

@@ -78,3 +78,39 @@ def test_a_missing_video_is_told_and_harmless(scene, tmp_path) -> None:
     eye = add_camera("camera", take.camera, take.video, scene.collection)
     assert "gone.mp4" in add_backdrop(eye, take.video, fps=25.0, start=1)
     assert not eye.data.background_images
+
+
+def shown_frames(scene, eye, count: int) -> list[int]:
+    """The movie frame, from 0, that the backdrop shows at each scene frame."""
+    shown = []
+    for n in range(count):
+        scene.frame_set(scene.frame_start + n)
+        user = eye.evaluated_get(bpy.context.evaluated_depsgraph_get()).data.background_images[0].image_user
+        shown.append(scene.frame_current - user.frame_start + user.frame_offset)
+    return shown
+
+
+@pytest.mark.parametrize(("fps", "expected"), [(25.0, [*range(12)]), (50.0, [n // 2 + n % 2 for n in range(23)])])
+def test_the_video_behind_the_camera_keeps_step(movie, scene, fps, expected) -> None:
+    take = small_take(movie)
+    set_frame_rate(scene, fps)
+    eye = add_camera("camera", take.camera, take.video, scene.collection)
+    assert add_backdrop(eye, take.video, fps=fps, start=3) == ""
+    match_scene(scene, eye, take.video, start=3)
+    image = eye.data.background_images[0].image
+    assert image.source == "MOVIE"
+    assert tuple(image.size) == (320, 180)
+    assert eye.data.show_background_images
+    shown = shown_frames(scene, eye, len(expected))
+    assert np.abs(np.array(shown) - expected).max() <= (0 if fps == 25.0 else 1)
+    assert shown[::2] == expected[::2]
+
+
+def test_a_take_from_the_middle_shows_the_middle_of_the_video(movie, scene) -> None:
+    take = small_take(movie)
+    video = replace(take.video, times=take.video.times[4:], first_frame=4)
+    set_frame_rate(scene, 25.0)
+    eye = add_camera("camera", take.camera, video, scene.collection)
+    add_backdrop(eye, video, fps=25.0, start=1)
+    match_scene(scene, eye, video, start=1)
+    assert shown_frames(scene, eye, 8) == [4, 5, 6, 7, 8, 9, 10, 11]

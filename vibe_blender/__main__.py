@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The panel's flow without a window: a video or a take becomes a .blend, .fbx, .glb or .bvh, and a picture to look at.
+
+``python -m vibe_blender VIDEO_OR_TAKE --save OUT.blend`` with pip's bpy, or inside Blender
+``blender -b -P vibe_blender/__main__.py -- VIDEO_OR_TAKE --save OUT.blend``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if not __package__:  # Blender runs files, not packages
+    import runpy
+
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    runpy.run_module("vibe_blender", run_name="__main__")  # ends the program
+
+import argparse
+import contextlib
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+
+from .client.process import CaptureProcess
+from .contract.arguments import add_capture_arguments, job_from
+from .contract.console import Console
+from .contract.errors import CaptureError
+from .contract.protocol import LAST_EVENTS, Cancelled, Done, Failed, Job, Warned
+from .contract.take import Take, load_take
+
+DONE, FAILED, CANCELLED = 0, 1, 130
+_FIRST_FRAME = 1
+_POLL_SECONDS = 0.2
+_SQLITE = b"SQLite format 3\0"
+
+
+class Stopped(Exception):
+    """The user stopped the capture; the argument is the take that was kept, or empty."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status: 0 done, 1 failed, 130 cancelled; wrong arguments end the program with 2."""
+    options = _parser().parse_args(arguments)
+    console = Console()
+    try:
+        _check(options)
+        path = options.source if _is_take(options.source) else _capture(options, console)
+        take = load_take(path)
+        with contextlib.redirect_stdout(io.StringIO()):  # Blender's operators report there
+            written = _build(options, take, console)
+        print(*written, sep="\n")
+    except CaptureError as error:
+        console.emit(Failed(error.code, error.message, error.hint))
+        return FAILED
+    except (KeyboardInterrupt, Stopped) as stop:
+        console.emit(Cancelled(str(stop)))
+        return CANCELLED
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m vibe_blender", description="Turns a video, or a take of one, into an animated armature."
+    )
+    add = parser.add_argument
+    add("source", type=Path, metavar="VIDEO_OR_TAKE")
+    add("--save", type=Path, required=True, metavar="OUT", help="file to write: .blend, .fbx, .glb or .bvh")
+    add("--scene-fps", type=_scene_fps, metavar="match|F", help="frames per second of the scene (default: the video's)")
+    add("--picture", type=Path, metavar="OUT.png", help="also render the bodies over the video")
+    add("--picture-frames", type=_frames, metavar="F,F,…", help="at these video frames (default: one in the middle)")
+    add("--take", type=Path, metavar="TAKE", help="where the take of a video goes (default: beside --save)")
+    add(
+        "--backend-python",
+        type=Path,
+        metavar="PYTHON",
+        help="Python that captures (default: $VIBE_BACKEND_PYTHON, or this one)",
+    )
+    add_capture_arguments(parser)
+    return parser
+
+
+def _scene_fps(text: str) -> float | None:
+    """None for the video's own rate."""
+    if text == "match":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1.0 <= value <= 1000.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither `match` nor a number from 1 to 1000")
+    return value
+
+
+def _frames(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of frame numbers such as 10,50,90") from error
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Finds what would fail after a long capture before it starts."""
+    try:
+        from .scene.export import check_destination, check_writable
+    except ImportError as error:
+        raise CaptureError(
+            "bpy_missing",
+            f"Blender's Python module cannot be loaded: {error}.",
+            "Install bpy into this Python, or run this file inside Blender with `blender -b -P`.",
+        ) from error
+    check_destination(options.save)
+    if options.picture is not None:
+        check_writable(options.picture)
+    if not options.source.is_file():
+        raise CaptureError("video_missing", f"There is no file {options.source}.", "Check the path.")
+
+
+def _is_take(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE or path.suffix == ".take"
+
+
+def _capture(options: argparse.Namespace, console: Console) -> Path:
+    """Runs the backend and returns the take it made."""
+    take = options.take or options.save.with_suffix(".take")
+    python = options.backend_python or Path(os.environ.get("VIBE_BACKEND_PYTHON", sys.executable))
+    descriptor, name = tempfile.mkstemp(prefix="vibe-", suffix=".log")
+    os.close(descriptor)
+    log = Path(name)
+    made = _follow(job_from(options, options.source, take), python, log, console)
+    log.unlink(missing_ok=True)
+    return made
+
+
+def _follow(job: Job, python: Path, log: Path, console: Console) -> Path:
+    """Shows the events of a capture until it ends; the first Ctrl-C asks for a tidy end, the second ends at once."""
+    with CaptureProcess(job, python, log) as process:
+        try:
+            _show(process, console)
+        except KeyboardInterrupt:
+            print("\nStopping. What was captured is kept. Ctrl-C again ends at once.", file=sys.stderr, flush=True)
+            process.cancel()
+            _show(process, console)
+    match process.last:
+        case Done(take=take):
+            return Path(take)
+        case Cancelled(take=take):
+            raise Stopped(take)
+        case Failed(code=code, message=message, hint=hint, take=take):
+            kept = f" What was captured is kept in {take}." if take else ""
+            raise CaptureError(code, message, hint + kept)
+    raise AssertionError("a capture ends with one of three events")
+
+
+def _show(process: CaptureProcess, console: Console) -> None:
+    while process.last is None:
+        for event in process.wait(_POLL_SECONDS):
+            if not isinstance(event, LAST_EVENTS):
+                console.emit(event)
+
+
+def _build(options: argparse.Namespace, take: Take, console: Console) -> list[Path]:
+    """Fills a new file with the take, and returns the files written."""
+    import bpy
+
+    from .scene.assembly import assemble
+    from .scene.camera import match_scene, set_frame_rate
+    from .scene.export import save
+    from .scene.picture import overlay_picture
+
+    if not take.people:
+        raise CaptureError("nobody", "There is nobody in the take.", "Capture a video in which people are seen whole.")
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    set_frame_rate(scene, options.scene_fps or take.video.fps)
+    assembly = assemble(take, scene, Path(take.video.path).stem, start=_FIRST_FRAME)
+    match_scene(scene, assembly.camera, take.video, start=_FIRST_FRAME)
+    for warning in (*take.warnings, *assembly.warnings):
+        console.emit(Warned("scene", warning))
+    written = save(options.save, scene, assembly.actors)
+    if options.picture is not None:
+        seen = take.people[0].frames
+        frames = options.picture_frames or (int(seen[len(seen) // 2]),)
+        overlay_picture(options.picture, assembly, take.video, frames, scene, start=_FIRST_FRAME)
+        written.append(options.picture)
+    return written
+
+
+def _keep_standard_output() -> None:
+    """Gives standard output to this program alone: Blender prints there, from C, whatever it does."""
+    sys.stdout.flush()
+    ours = os.dup(1)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    sys.stdout = os.fdopen(ours, "w", encoding="utf-8", errors="backslashreplace", buffering=1)
+
+
+def _arguments() -> list[str]:
+    """This program's own arguments; inside Blender those after ``--``."""
+    inside_blender = "bpy" in sys.modules and sys.modules["bpy"].app.binary_path
+    if not inside_blender:
+        return sys.argv[1:]
+    return sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
+
+
+def _leave(status: int) -> None:
+    """Ends the program with this status, which pip's bpy sometimes turns into a crash while it is torn down."""
+    bpy = sys.modules.get("bpy")
+    if bpy is None or bpy.app.binary_path:
+        sys.exit(status)
+    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    _keep_standard_output()
+    _leave(main(_arguments()))

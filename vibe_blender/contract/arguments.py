@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later OR MIT
+"""The options of a capture on a command line: the same for ``vibe capture`` and ``python -m vibe_blender``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from .protocol import Job
+
+
+def add_capture_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options to a parser; ``job_from`` reads them back."""
+    group = parser.add_argument_group("capture")
+    add = group.add_argument
+    add("--estimator", choices=("keypoints",), default="keypoints", help="what reads the pose")
+    add("--models", default="", metavar="DIR", help="folder of the model files")
+    add("--device", choices=("auto", "cpu"), default="auto", help="where the estimator runs")
+    add("--start", type=_at_least(0), metavar="F", help="first frame")
+    add("--end", type=_at_least(1), metavar="F", help="frame before which to stop")
+    add("--people", type=_people, default="all", metavar="all|largest|N", help="how many people to follow at most")
+    add("--boxes", default="", metavar="FILE.npz", help="boxes of the people, instead of detecting them")
+    focal = group.add_mutually_exclusive_group()
+    focal.add_argument("--focal-px", type=_between(1, 1e6), metavar="F", help="focal length in pixels")
+    focal.add_argument("--focal-mm", type=_between(1, 5000), metavar="F", help="focal length on a full-frame sensor")
+    add("--height", type=_between(0.4, 2.8), metavar="M", help="height of the person in metres")
+    add("--fast", action="store_true", help="read every picture once only, not its mirror image too")
+    add("--resume", action="store_true", help="go on with an interrupted capture of the same video")
+
+
+def job_from(options: argparse.Namespace, video: Path, take: Path) -> Job:
+    """The job that parsed options ask for, its paths absolute: the backend may run in another folder."""
+    return Job(
+        video=str(video.absolute()),
+        take=str(take.absolute()),
+        estimator=options.estimator,
+        models=_absolute(options.models),
+        device=options.device,
+        start=options.start,
+        end=options.end,
+        people=options.people,
+        boxes=_absolute(options.boxes),
+        focal_px=options.focal_px,
+        focal_mm=options.focal_mm,
+        height_m=options.height,
+        fast=options.fast,
+        resume=options.resume,
+    )
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).absolute()) if path else ""
+
+
+def _at_least(smallest: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < smallest:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {smallest}")
+        return int(text)
+
+    return number
+
+
+def _between(low: float, high: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
+        return value
+
+    return number
+
+
+def _people(text: str) -> str:
+    if text not in ("all", "largest") and not (text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither `all`, `largest` nor a number of people")
+    return text
