@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: MIT
+import os
+import sqlite3
+import subprocess
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.fake_backend import small_take, walking_person
+from vibe_blender.contract import take as module
+from vibe_blender.contract.errors import CaptureError
+from vibe_blender.contract.take import Person, Take, TakeWriter, load_take, partial_path, save_take
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+GROW_FOREVER = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import numpy as np
+from tests.fake_backend import small_take, walking_person
+from vibe_blender.contract.take import TakeWriter
+take = small_take()
+writer = TakeWriter(Path(sys.argv[1]))
+n = 0
+while True:
+    times = np.array([n / 25.0])
+    writer.extend(replace(take, video=replace(take.video, times=times), people=(walking_person(np.array([n])),)))
+    n += 1
+    print(n, flush=True)
+"""
+DIE_WHILE_WRITING = """
+import os, sys
+from dataclasses import replace
+from pathlib import Path
+import numpy as np
+from tests.fake_backend import small_take, walking_person
+from vibe_blender.contract import take as module
+writer = module.TakeWriter(Path(sys.argv[1]))
+writer.extend(small_take(count=5))
+insert = module._insert
+def die(database, owner, name, chunk, values):
+    insert(database, owner, name, chunk, values)
+    if name == "take.keypoints":
+        os._exit(9)
+module._insert = die
+more = small_take(count=9)
+person = replace(more.people[0], keypoints=np.zeros((9, 50_000, 3)))
+writer.extend(replace(more, people=(person,)))
+"""
+
+
+def same(a: object, b: object) -> bool:
+    """Whether two takes, or parts of them, say the same."""
+    if isinstance(a, np.ndarray):
+        return (
+            isinstance(b, np.ndarray) and a.shape == b.shape and a.dtype.kind == b.dtype.kind and np.array_equal(a, b)
+        )
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    if hasattr(a, "__dataclass_fields__"):
+        return all(same(getattr(a, item.name), getattr(b, item.name)) for item in fields(a))
+    return a == b
+
+
+def code_of(action, *arguments) -> str:
+    with pytest.raises(CaptureError) as caught:
+        action(*arguments)
+    assert caught.value.message
+    assert caught.value.hint
+    return caught.value.code
+
+
+def piece(first: int, count: int) -> Take:
+    take = small_take()
+    frames = np.arange(first, first + count)
+    return replace(take, video=replace(take.video, times=frames / 25.0), people=(walking_person(frames),))
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "my takes é 🎬 走" / "walk #1 100%.take"
+
+
+@pytest.fixture
+def rich() -> Take:
+    """Two people, one of them with landmarks and gaps, and everything else said too."""
+    take = small_take("C:\\Videos\\走 é.mp4")
+    keypoints = np.random.default_rng(0).random((5, 33, 3))
+    second = replace(walking_person(np.array([1, 2, 6, 7, 9]), 4), keypoints=keypoints, betas=np.arange(10.0))
+    return replace(take, people=(take.people[0], second), warnings=("The camera moved.", "é"), device="cuda:0")
+
+
+def test_a_take_comes_back_as_it_was(path, rich) -> None:
+    assert save_take(rich, path) == path
+    assert same(load_take(path), rich)
+    assert [*path.parent.iterdir()] == [path]
+
+
+def test_a_person_whose_arrays_do_not_fit_is_refused() -> None:
+    person = walking_person(np.arange(4))
+    for name in ("rotations", "root", "contacts", "confidence", "boxes", "keypoints", "rest_joints", "betas"):
+        with pytest.raises(ValueError, match=name):
+            replace(person, **{name: np.zeros((3, 1))})
+
+
+def test_people_are_found_by_their_id(rich) -> None:
+    assert rich.person(4).id == 4
+    assert code_of(rich.person, 3) == "no_such_person"
+
+
+def test_the_camera_projects_as_a_pinhole() -> None:
+    camera = replace(small_take().camera, centre_px=np.array([150.0, 80.0]))
+    # Two metres in front of the camera at (0, -4, 1): half a metre to the right and a quarter up.
+    np.testing.assert_allclose(camera.project(np.array([0.5, -2.0, 1.25])), [150 + 75, 80 - 37.5])
+    np.testing.assert_allclose(camera.to_camera(np.array([[0.5, -2.0, 1.25]])), [[0.5, -0.25, 2.0]])
+
+
+def test_a_growing_take_can_be_read_at_any_moment(path) -> None:
+    with TakeWriter(path) as writer:
+        assert code_of(load_take, path) == "take_empty"
+        for n in range(3):
+            writer.extend(piece(4 * n, 4))
+            take = load_take(path)
+            assert take.status == "partial"
+            assert same(take.people[0].root, piece(0, 4 * n + 4).people[0].root)
+            assert take.people[0].frames.tolist() == list(range(4 * n + 4))
+            assert len(take.video.times) == 4 * n + 4
+        writer.finish(piece(0, 12))
+    assert load_take(path).status == "complete"
+    assert not partial_path(path).exists()
+
+
+def test_an_unfinished_capture_can_go_on(path) -> None:
+    with TakeWriter(path) as writer:
+        writer.append(0, {"scores": np.arange(3.0)})
+        writer.note("settings", {"fast": True})
+        writer.finish(replace(piece(0, 3), status="partial"))
+    assert load_take(path).status == "partial"
+    with TakeWriter(path, keep=True) as writer:
+        writer.append(0, {"scores": np.arange(3.0, 5.0)})
+        assert writer.evidence(0, "scores").tolist() == [0, 1, 2, 3, 4]
+        assert writer.evidence(7, "scores") is None
+        assert writer.owners("scores") == [0]
+        assert writer.noted("settings") == {"fast": True}
+        assert writer.noted("nothing") is None
+    with TakeWriter(path) as writer:
+        assert writer.evidence(0, "scores") is None
+        writer.discard()
+    assert not partial_path(path).exists()
+
+
+def test_a_killed_writer_leaves_what_it_had_said(path) -> None:
+    command = [sys.executable, "-c", GROW_FOREVER, str(path)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as writer:
+        said = [int(next(writer.stdout)) for _ in range(20)][-1]
+        writer.kill()
+        said = max([said, *(int(line) for line in writer.stdout if line.strip())])
+    take = load_take(path)
+    count = len(take.video.times)
+    assert count in (said, said + 1)
+    assert take.people[0].frames.tolist() == list(range(count))
+
+
+def test_a_writer_that_dies_in_the_middle_of_a_write_leaves_the_state_before(path) -> None:
+    command = [sys.executable, "-c", DIE_WHILE_WRITING, str(path)]
+    assert subprocess.run(command, cwd=REPOSITORY, check=False).returncode == 9
+    journal = partial_path(path).with_name(partial_path(path).name + "-journal")
+    assert journal.stat().st_size > 0
+    assert same(load_take(path).people, small_take(count=5).people)
+
+
+def test_a_take_of_a_newer_version_is_refused(path) -> None:
+    save_take(small_take(), path)
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    assert code_of(load_take, path) == "take_newer"
+    partial_path(path).write_bytes(path.read_bytes())
+    assert code_of(lambda: TakeWriter(path, keep=True)) == "take_newer"
+
+
+def test_foreign_files_are_refused(path) -> None:
+    path.parent.mkdir()
+    for content in (b"", b"a text", b"SQLite format 3\0", bytes(5000)):
+        path.write_bytes(content)
+        assert code_of(load_take, path) == "take_damaged"
+    path.unlink()
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE accounts (owner TEXT)")
+    database.close()
+    assert code_of(load_take, path) == "take_damaged"
+    path.unlink()
+    assert code_of(load_take, path) == "take_missing"
+    assert code_of(load_take, path.parent) == "take_missing"
+
+
+def test_damage_never_shows_as_anything_but_an_error_to_act_on(path, rich) -> None:
+    save_take(rich, path)
+    whole = path.read_bytes()
+    random = np.random.default_rng(8)
+    codes = []
+    for attempt in range(150):
+        content = bytearray(whole[: random.integers(1, len(whole))] if attempt % 2 else whole)
+        if not attempt % 2:
+            for place in random.integers(0, len(content), 60):
+                content[place] = random.integers(0, 256)
+        path.write_bytes(content)
+        try:
+            load_take(path)
+        except CaptureError as error:
+            codes.append(error.code)
+    assert len(codes) > 75
+    assert set(codes) <= {"take_damaged", "take_newer", "take_empty"}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("shape", "[-1, 4]"),
+        ("shape", "[1073741824, 1073741824]"),
+        ("shape", '"no"'),
+        ("dtype", "object"),
+        ("dtype", "|O"),
+        ("data", b"short"),
+    ],
+)
+def test_arrays_that_lie_about_themselves_are_refused(path, column, value) -> None:
+    save_take(small_take(), path)
+    with sqlite3.connect(path) as database:
+        database.execute(f"UPDATE arrays SET {column} = ? WHERE name = 'take.root'", (value,))
+    database.close()
+    assert code_of(load_take, path) == "take_damaged"
+
+
+def test_a_full_disk_is_told_and_loses_nothing(path) -> None:
+    with TakeWriter(path) as writer:
+        writer.extend(piece(0, 4))
+        (pages,) = writer._database.execute("PRAGMA page_count").fetchone()
+        writer._database.execute(f"PRAGMA max_page_count = {pages}")
+        big = replace(piece(4, 4).people[0], keypoints=np.zeros((4, 5000, 3)))
+        assert code_of(writer.extend, replace(piece(4, 4), people=(big,))) == "disk_full"
+        assert code_of(writer.append, 1, {"scores": np.zeros(50_000)}) == "disk_full"
+    assert same(load_take(path).people, piece(0, 4).people)
+
+
+def test_a_disk_that_fills_up_at_the_end_keeps_both_files(path, monkeypatch) -> None:
+    save_take(piece(0, 2), path)
+    create = module._create
+
+    def small_disk(database: sqlite3.Connection) -> None:
+        create(database)
+        database.execute("PRAGMA max_page_count = 6")
+
+    with TakeWriter(path) as writer:
+        writer.extend(piece(0, 4))
+        monkeypatch.setattr(module, "_create", small_disk)
+        big = replace(piece(0, 4).people[0], keypoints=np.zeros((4, 5000, 3)))
+        assert code_of(writer.finish, replace(piece(0, 4), people=(big,))) == "disk_full"
+    assert len(load_take(path).video.times) == 2
+    assert len(load_take(partial_path(path)).video.times) == 4
+    assert sorted(path.parent.iterdir()) == sorted([path, partial_path(path)])
+
+
+def test_a_system_that_reports_no_space_is_the_same(path, monkeypatch) -> None:
+    def replace_fails(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", replace_fails)
+    assert code_of(save_take, small_take(), path) == "disk_full"
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert code_of(save_take, small_take(), tmp_path / "file" / "walk.take") == "take_unwritable"
+    (tmp_path / "walk.take").mkdir()
+    assert code_of(save_take, small_take(), tmp_path / "walk.take") == "take_unwritable"
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="nothing is read-only for this user")
+def test_a_read_only_folder_is_told(tmp_path) -> None:
+    tmp_path.chmod(0o500)
+    assert code_of(save_take, small_take(), tmp_path / "walk.take") == "take_unwritable"
+    tmp_path.chmod(0o700)
+
+
+def test_an_array_of_another_kind_is_a_fault_of_the_program(path) -> None:
+    with TakeWriter(path) as writer, pytest.raises(TypeError):
+        writer.append(0, {"names": np.array(["a"])})
+
+
+def test_joints_of_a_person_are_in_the_world() -> None:
+    person: Person = small_take().people[0]
+    np.testing.assert_allclose(person.joints()[:, 0], person.root)
+    assert person.joints()[0, :, 2].max() > 1.2
