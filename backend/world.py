@@ -135,28 +135,27 @@ def _speeds(places: Array, times: Array) -> Array:
 
 
 def _up(estimates: Sequence[Estimate], soles: Sequence[Array], speeds: Sequence[Array]) -> Array:
-    """The direction up in the camera frame: (a, -1, b), normalised, by weighted linear least squares in a and b."""
-    rows = [np.array([1.0 / _ROLL_SPREAD, 0.0]), np.array([0.0, 1.0 / _LEVEL_SPREAD])]
+    """The direction up in the camera frame: (a, -1, b), normalised.
+
+    By weighted linear least squares in a, b and c, where a x - y + b z = c on the floor.
+    """
+    rows = [(1.0 / _ROLL_SPREAD, 0.0, 0.0), (0.0, 1.0 / _LEVEL_SPREAD, 0.0)]
     right = [0.0, 0.0]
-    bodies = [_upright_directions(estimate) for estimate in estimates]
-    directions = np.concatenate(bodies)
+    directions = np.concatenate([_upright_directions(estimate) for estimate in estimates])
     if len(directions):
         middle = np.median(directions[:, [0, 2]] / -directions[:, 1:2], axis=0)
         spread = _UPRIGHT_SPREAD * (1.0 + 10.0 / len(directions))
-        rows += [np.array([1.0 / spread, 0.0]), np.array([0.0, 1.0 / spread])]
+        rows += [(1.0 / spread, 0.0, 0.0), (0.0, 1.0 / spread, 0.0)]
         right += list(middle / spread)
     standing = [_standing_places(p, s, e.times) for p, s, e in zip(soles, speeds, estimates, strict=True)]
-    places = np.concatenate(standing)
-    if len(places) >= 3:
-        # On the floor a x - y + b z = c: with the mean taken off, c is gone.
-        offsets = (places - np.median(places, axis=0)) / _SOLE_SPREAD_M
-        weight = np.ones(len(offsets))
-        for _ in range(4):
-            matrix = np.concatenate([np.stack(rows), offsets[:, [0, 2]] * weight[:, None]])
-            answer, *_ = np.linalg.lstsq(matrix, np.concatenate([right, offsets[:, 1] * weight]), rcond=None)
-            weight = 1.0 / np.sqrt(1.0 + np.abs(offsets[:, [0, 2]] @ answer - offsets[:, 1]))
-    else:
-        answer, *_ = np.linalg.lstsq(np.stack(rows), np.array(right), rcond=None)
+    places = np.concatenate(standing) / _SOLE_SPREAD_M
+    floor = np.stack([places[:, 0], places[:, 2], np.full(len(places), -1.0 / _SOLE_SPREAD_M)], axis=1)
+    weight = np.ones(len(places))
+    for _ in range(4):
+        matrix = np.concatenate([np.array(rows), floor * weight[:, None]])
+        # Where no foot stands, nothing is known of c, and of all answers the one with c = 0 is given.
+        answer, *_ = np.linalg.lstsq(matrix, np.concatenate([right, places[:, 1] * weight]), rcond=None)
+        weight = 1.0 / np.sqrt(1.0 + np.abs(floor @ answer - places[:, 1]))
     up = np.array([answer[0], -1.0, answer[1]])
     return up / np.linalg.norm(up)
 
