@@ -234,11 +234,16 @@ class TakeWriter:
     def extend(self, piece: Take) -> None:
         """Adds newly solved frames, in one transaction: everything in ``piece`` follows what is there already.
 
-        The status becomes ``partial``; camera, proportions and the like are replaced by those of the piece.
+        The status becomes ``partial``; camera, proportions and the like are replaced by those of the piece, but the
+        first frame is that of the first piece.
         """
         with _translated(self._part, writing=True), _transaction(self._database):
             people = sorted({*self.owners("take.frames"), *(person.id for person in piece.people)})
-            _write_meta(self._database, replace(piece, status="partial"), people)
+            video = piece.video
+            if (0, "take.times") in self._chunks:
+                (text,) = self._database.execute("SELECT value FROM meta WHERE key = 'video'").fetchone()
+                video = replace(video, first_frame=json.loads(text)["first_frame"])
+            _write_meta(self._database, replace(piece, video=video, status="partial"), people)
             for owner, name, values in _arrays(piece):
                 grows = name in _GROWING
                 chunk = self._chunks.get((owner, name), 0) if grows else 0

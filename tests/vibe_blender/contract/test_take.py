@@ -133,6 +133,16 @@ def test_a_growing_take_can_be_read_at_any_moment(path) -> None:
     assert not partial_path(path).exists()
 
 
+def test_a_take_that_grows_from_a_later_frame_keeps_its_times_with_their_frames(path) -> None:
+    with TakeWriter(path) as writer:
+        for start in (40, 44):
+            grown = piece(start, 4)
+            writer.extend(replace(grown, video=replace(grown.video, first_frame=start)))
+    take = load_take(path)
+    assert take.video.first_frame == 40
+    assert np.array_equal(take.video.times[take.people[0].frames - take.video.first_frame], np.arange(40, 48) / 25)
+
+
 def test_an_unfinished_capture_can_go_on(path) -> None:
     with TakeWriter(path) as writer:
         writer.append(0, {"scores": np.arange(3.0)})
