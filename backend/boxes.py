@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +64,17 @@ def _load(path: Path) -> tuple[NDArray[np.int64], Array, NDArray[np.int64]]:
         with np.load(path, allow_pickle=False) as file:
             frames, boxes = np.asarray(file["frames"]), np.asarray(file["boxes"], dtype=float)
             people = np.asarray(file["person"]) if "person" in file.files else np.ones(len(frames), dtype=np.int64)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise _unreadable(path, str(error)) from error
     whole = all(np.issubdtype(values.dtype, np.integer) for values in (frames, people))
-    if not whole or boxes.shape != (len(frames), 4) or people.shape != frames.shape or people.min(initial=1) < 1:
+    if not whole or boxes.shape != (frames.size, 4) or not frames.shape == people.shape == (frames.size,):
         raise _unreadable(path, f"frames {frames.shape}, boxes {boxes.shape}, person {people.shape}")
+    if people.min(initial=1) < 1:
+        raise _unreadable(path, f"a person has the number {people.min()}")
     if not np.isfinite(boxes).all() or boxes[:, 2:].min(initial=1.0) <= 0:
         raise _unreadable(path, "a box has no size")
+    if len(set(zip(frames.tolist(), people.tolist(), strict=True))) < len(frames):
+        raise _unreadable(path, "a person has two boxes in one frame")
     return frames.astype(np.int64), boxes, people.astype(np.int64)
 
 
