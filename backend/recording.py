@@ -108,10 +108,6 @@ class Recording:
         """The ids of people seen in at least so many frames."""
         return sorted(person for person, readings in self._people.items() if len(readings.frames) >= least_frames)
 
-    def first_seen(self, person: int) -> int:
-        """Video frame number in which a person came into the picture."""
-        return self._people[person].frames[0]
-
     def evidence(self, person: int, frames: slice = slice(None)) -> Evidence:
         """One person's readings in some of the frames in which the person was seen."""
         arrays = self._people[person].arrays(frames)
