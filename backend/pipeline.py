@@ -34,8 +34,8 @@ Emit = Callable[[Event], None]
 
 _STRETCH = 30
 """Frames between two writes of the take; a crash costs no more than these."""
-_CONTEXT = 15
-_PREVIEW_ITERATIONS = 3
+_CONTEXT = 10
+_PREVIEW_ITERATIONS = 2
 _LEAST_FRAMES = 10
 _FULL_FRAME_DIAGONAL_MM = math.hypot(36.0, 24.0)
 _PROGRESS_SECONDS = 0.1

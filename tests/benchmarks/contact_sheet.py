@@ -100,10 +100,11 @@ def main() -> None:
     count, first = len(take.video.times), take.video.first_frame
     wanted = [int(n) for n in arguments.at.split(",")] if arguments.at else []
     wanted = wanted or [first + round(i * (count - 1) / max(arguments.frames - 1, 1)) for i in range(arguments.frames)]
-    rows = []
-    for frame in read_frames(arguments.video or take.video.path, min(wanted), max(wanted) + 1):
-        if frame.index in wanted:
-            rows.append(tiles(take, frame.index, np.ascontiguousarray(frame.image), body))
+    rows = [
+        tiles(take, frame.index, np.ascontiguousarray(frame.image), body)
+        for frame in read_frames(arguments.video or take.video.path, min(wanted), max(wanted) + 1)
+        if frame.index in wanted
+    ]
     columns = 2
     while len(rows) % columns:
         rows.append(np.full_like(rows[0], 255))

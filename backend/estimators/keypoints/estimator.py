@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from backend.body.keypoints import LANDMARK_NAMES, LANDMARKS
 from backend.body.model import BodyModel
 from backend.estimators.estimate import Estimate
 from vibe_blender.contract import quaternions
-from vibe_blender.contract.skeleton import JOINT_NAMES
 
 from .evidence import LIMBS, Readings, merge, repair_flips
 from .fit import Model, Observed, Spread, fit
@@ -25,13 +25,14 @@ Array = NDArray[np.floating]
 
 _HIPS = (LANDMARK_NAMES.index("left_hip"), LANDMARK_NAMES.index("right_hip"))
 _SMOOTH = tuple(
-    JOINT_NAMES.index(name)
-    for name in ("head", *(f"{side}_{part}" for side in ("left", "right")
-                           for part in ("hip", "knee", "ankle", "foot", "shoulder", "elbow", "wrist")))
+    LANDMARK_NAMES.index(name)
+    for name in ("nose", *(f"{side}_{part}" for side in ("left", "right")
+                           for part in ("hip", "knee", "ankle", "foot_index", "shoulder", "elbow", "wrist")))
 )  # fmt: skip
 _WINDOW, _OVERLAP = 240, 60
-_ITERATIONS = 10
+_ITERATIONS = 6
 _AGREEMENT = 0.015
+_CALM_SECONDS = 0.07
 _SIZE_DOUBT = 0.08
 """BlazePose's word on a person's size is good to this many parts; within it, people are of average height."""
 _STATURE_STEP_M = 0.07
@@ -89,9 +90,9 @@ class KeypointEstimator:
             np.array([landmark.offset for landmark in LANDMARKS]) * scale,
         )
         seen = self._observed(evidence.times, merged, gap, world)
-        model = Model(rest_joints, landmarks, SPAN_MATRIX, SPAN_SPREAD_M, Points.of_joints(_SMOOTH))
+        model = Model(rest_joints, landmarks, SPAN_MATRIX, SPAN_SPREAD_M, _SMOOTH)
         start = first_pose(world, seen.image, np.ones(seen.weight.shape), rest_joints, landmarks)
-        pose = _fit_in_windows(start, seen, model, iterations, progress)
+        pose = _fit_in_windows(_calmed(start, evidence.times), seen, model, iterations, progress)
         rotations = quaternions.continuous(quaternions.from_matrices(pose.joint_rotations()))
         return Estimate(
             frames=evidence.frames,
@@ -160,6 +161,15 @@ def _fit_in_windows(
         done = last
         progress(done)
     return Pose(root, rotations)
+
+
+def _calmed(pose: Pose, times: Array) -> Pose:
+    """A pose without the jitter of single frames, which the fit would take several steps to get rid of."""
+    if len(times) < 3:
+        return pose
+    frames = _CALM_SECONDS / max(float(np.median(np.diff(times))), 1e-3)
+    root, rotations = (gaussian_filter1d(part, frames, axis=0, mode="nearest") for part in (pose.root, pose.rotations))
+    return Pose(root, _nearest_rotations(rotations))
 
 
 def _nearest_rotations(matrices: Array) -> Array:

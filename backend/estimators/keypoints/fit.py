@@ -6,12 +6,12 @@ a sum of squares of
 
     reprojection   landmark of the body, projected, against the landmark seen, in units of the crop's side
     depth          depth from one end of a bone to the other, against BlazePose's own, loosely
-    acceleration   of points on the body, second difference over the true times
+    acceleration   of points on the body and of the pelvis's depth, second difference over the true times
     limits         rotations outside what a joint can do, and away from rest where nothing else tells
 
-each divided by its standard deviation; reprojection and acceleration are robust (Cauchy weights, re-computed at every
-step). Frames couple to their two predecessors only, so the normal equations are block-banded and solved by one banded
-Cholesky factorisation (LAPACK pbsv), which is linear in the number of frames.
+each divided by its standard deviation; reprojection and depth are robust (Cauchy weights, re-computed at every step).
+Frames couple to their two predecessors only, so the normal equations are block-banded and solved by one banded Cholesky
+factorisation (LAPACK pbsv), which is linear in the number of frames.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Spread:
         acceleration: of a point on the body, m/s^2.
         root_acceleration: of the pelvis along the camera's axis, m/s^2, where single frames say least.
         limit_rad: beyond a joint's limits.
-        image_cutoff, depth_cutoff, acceleration_cutoff: in standard deviations, where residuals begin to count less.
+        image_cutoff, depth_cutoff: in standard deviations, where residuals begin to count less.
     """
 
     image: float = 0.008
@@ -48,7 +48,6 @@ class Spread:
     limit_rad: float = 0.10
     image_cutoff: float = 1.5
     depth_cutoff: float = 2.0
-    acceleration_cutoff: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -85,14 +84,14 @@ class Model:
         landmarks: the M landmarks on it.
         spans: (P, M) what takes landmarks' depths to depths from end to end of bones.
         span_spread_m: (P,) metres, standard deviation of BlazePose's word on them.
-        smooth: the points whose acceleration is bounded.
+        smooth: indices of the landmarks whose acceleration is bounded.
     """
 
     rest_joints: Array
     landmarks: Points
     spans: Array
     span_spread_m: Array
-    smooth: Points
+    smooth: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -150,16 +149,16 @@ class _Normal:
     def step(self, damping: float) -> Array:
         """The Levenberg step (T, D)."""
         count = len(self.gradient)
-        band = np.zeros((3 * UNKNOWNS, count * UNKNOWNS))
+        band = np.zeros((3 * UNKNOWNS, count * UNKNOWNS), self.blocks[0].dtype)
         for k, block in enumerate(self.blocks):
             for column in range(UNKNOWNS):
                 first = column if k == 0 else 0  # of the diagonal blocks the lower triangle only
                 rows = slice(k * UNKNOWNS + first - column, (k + 1) * UNKNOWNS - column)
                 band[rows, column : len(block) * UNKNOWNS : UNKNOWNS] = block[:, column, first:].T
         band[0] *= 1.0 + damping
-        band[0] += 1e-9
-        solved = solveh_banded(band, -self.gradient.ravel(), lower=True, overwrite_ab=True, check_finite=False)
-        return solved.reshape(count, UNKNOWNS)
+        right = -self.gradient.ravel().astype(band.dtype)
+        solved = solveh_banded(band, right, lower=True, overwrite_ab=True, check_finite=False)
+        return solved.reshape(count, UNKNOWNS).astype(float)
 
 
 def fit(start: Pose, seen: Observed, model: Model, spread: Spread, iterations: int) -> tuple[Pose, float]:
@@ -181,41 +180,41 @@ def fit(start: Pose, seen: Observed, model: Model, spread: Spread, iterations: i
 
 def _normal_equations(pose: Pose, seen: Observed, model: Model, spread: Spread) -> _Normal:
     body = posed(pose, model.rest_joints)
-    count = len(pose.root)
-    blocks = [np.zeros((max(count - k, 0), UNKNOWNS, UNKNOWNS)) for k in range(3)]
-    normal = _Normal(blocks, np.zeros((count, UNKNOWNS)), 0.0)
-    _add_landmarks(normal, body, seen, model, spread)
+    places = body.points(model.landmarks)
+    jacobian = body.jacobian(model.landmarks, places)
+    count = len(places)
+    rows, residuals, cost = _landmark_rows(places, jacobian, seen, model, spread)
+    normal = _Normal([rows.transpose(0, 2, 1) @ rows], (residuals[:, None] @ rows)[:, 0].astype(float), cost)
+    normal.blocks += [np.zeros((max(count - k, 0), UNKNOWNS, UNKNOWNS), rows.dtype) for k in (1, 2)]
     _add_limits(normal, pose, spread)
-    _add_acceleration(normal, body, seen.times, model, spread)
+    _add_acceleration(normal, places, jacobian, body, seen.times, model, spread)
     return normal
 
 
-def _add_landmarks(normal: _Normal, body: PosedBody, seen: Observed, model: Model, spread: Spread) -> None:
-    places = body.points(model.landmarks)
-    jacobian = body.jacobian(model.landmarks, places)
+def _landmark_rows(
+    places: Array, jacobian: Array, seen: Observed, model: Model, spread: Spread
+) -> tuple[Array, Array, float]:
+    """Weighted rows (T, R, D) of the image and the depth terms, their residuals (T, R), and what they cost."""
     depth = np.maximum(places[..., 2], 0.1)
     projected = places[..., :2] / depth[..., None]
     scale = np.sqrt(seen.weight) / (spread.image * seen.side[:, None])
     residual = (projected - seen.image) * scale[..., None]
-    weight, cost = _robust(np.sum(residual**2, axis=-1), spread.image_cutoff)
-    normal.cost += cost
-    scale = scale * np.sqrt(weight)
+    weight, image_cost = _robust(np.sum(residual**2, axis=-1), spread.image_cutoff)
     residual *= np.sqrt(weight)[..., None]
-    rows = (jacobian[:, :, :2] - projected[..., None] * jacobian[:, :, 2:]) * (scale / depth)[..., None, None]
+    rows = jacobian[:, :, :2] - projected[..., None].astype(jacobian.dtype) * jacobian[:, :, 2:]
+    rows *= (scale * np.sqrt(weight) / depth)[..., None, None]
 
     depth_scale = np.sqrt(seen.depth_weight) / (spread.depth * model.span_spread_m)
     depth_residual = (places[..., 2] @ model.spans.T - seen.depth) * depth_scale
-    weight, cost = _robust(depth_residual**2, spread.depth_cutoff)
-    normal.cost += cost
-    depth_scale = depth_scale * np.sqrt(weight)
+    weight, depth_cost = _robust(depth_residual**2, spread.depth_cutoff)
     depth_residual *= np.sqrt(weight)
-    depth_rows = (model.spans @ jacobian[:, :, 2]) * depth_scale[..., None]
+    depth_rows = model.spans.astype(jacobian.dtype) @ jacobian[:, :, 2]
+    depth_rows *= (depth_scale * np.sqrt(weight))[..., None]
 
     count = len(places)
     rows = np.concatenate([rows.reshape(count, -1, UNKNOWNS), depth_rows], axis=1)
     residuals = np.concatenate([residual.reshape(count, -1), depth_residual], axis=1)
-    normal.blocks[0] += rows.transpose(0, 2, 1) @ rows
-    normal.gradient += np.einsum("trd,tr->td", rows, residuals)
+    return rows, residuals.astype(rows.dtype), image_cost + depth_cost
 
 
 def _add_limits(normal: _Normal, pose: Pose, spread: Spread) -> None:
@@ -234,43 +233,42 @@ def _add_limits(normal: _Normal, pose: Pose, spread: Spread) -> None:
     normal.blocks[0][:, diagonal, diagonal] += curvature.reshape(count, -1)
 
 
-def _add_acceleration(normal: _Normal, body: PosedBody, times: Array, model: Model, spread: Spread) -> None:
+def _add_acceleration(
+    normal: _Normal, places: Array, jacobian: Array, body: PosedBody, times: Array, model: Model, spread: Spread
+) -> None:
+    """Adds the squares of r_t = f0_t y_t + f1_t y_t+1 + f2_t y_t+2, the second difference of y over the true times.
+
+    The rows y are the coordinates of the smooth points and the pelvis's depth, each over its standard deviation. All
+    that couples one pair of frames is gathered into one factor first, so that each pair is multiplied once.
+    """
     count = len(times)
     if count < 3:
         return
-    places = body.points(model.smooth)
-    jacobian = body.jacobian(model.smooth, places)
-    before, after = np.diff(times)[:-1], np.diff(times)[1:]
-    factors = np.stack([2 / (before * (before + after)), -2 / (before * after), 2 / (after * (before + after))], axis=0)
-    acceleration = sum(factors[k][:, None, None] * places[k : count - 2 + k] for k in range(3))
-    scale = np.full((1, 1, 3), 1.0 / spread.acceleration)
-    residual = acceleration * scale
-    weight, cost = _robust(np.sum(residual**2, axis=-1), spread.acceleration_cutoff)
-    normal.cost += cost
-    rows = jacobian * scale[..., None]
-    root = np.zeros((count, 1, 3, UNKNOWNS))
-    root[:, 0, 2, 2] = 1.0 / spread.root_acceleration
-    rows = np.concatenate([rows, root], axis=1)
-    root_residual = np.zeros((count - 2, 1, 3))
-    root_residual[:, 0, 2] = (
-        sum(factors[k] * body.positions[k : count - 2 + k, 0, 2] for k in range(3)) / spread.root_acceleration
+    smooth = list(model.smooth)
+    rows = np.zeros((count, 3 * len(smooth) + 1, UNKNOWNS), jacobian.dtype)
+    rows[:, :-1] = jacobian[:, smooth].reshape(count, -1, UNKNOWNS) / spread.acceleration
+    rows[:, -1, 2] = 1.0 / spread.root_acceleration
+    values = np.concatenate(
+        [
+            places[:, smooth].reshape(count, -1) / spread.acceleration,
+            body.positions[:, 0, 2:] / spread.root_acceleration,
+        ],
+        axis=1,
     )
-    normal.cost += float(np.sum(root_residual**2))
-    residual = np.concatenate([residual, root_residual], axis=1)
-    root_weight = np.concatenate([np.sqrt(weight), np.ones((count - 2, 1))], axis=1)
-    residual = (residual * root_weight[..., None]).reshape(count - 2, -1)
-    parts = [
-        (rows[k : count - 2 + k] * (factors[k][:, None] * root_weight)[..., None, None]).reshape(
-            count - 2, -1, UNKNOWNS
-        )
-        for k in range(3)
-    ]
+    before, after = np.diff(times)[:-1], np.diff(times)[1:]
+    factors = (2 / (before * (before + after)), -2 / (before * after), 2 / (after * (before + after)))
+    residual = sum(factors[k][:, None] * values[k : count - 2 + k] for k in range(3))
+    normal.cost += float(np.sum(residual**2))
+    pulled = np.zeros_like(values)
+    coupling = [np.zeros(count - k) for k in range(3)]
     for i in range(3):
-        transposed = parts[i].transpose(0, 2, 1)
-        normal.gradient[i : count - 2 + i] += (transposed @ residual[..., None])[..., 0]
+        pulled[i : count - 2 + i] += factors[i][:, None] * residual
         for j in range(i, 3):
-            # rows of the block belong to the later frame: the band holds the lower triangle
-            normal.blocks[j - i][i : count - 2 + i] += transposed @ parts[j]
+            coupling[j - i][i : count - 2 + i] += factors[i] * factors[j]
+    normal.gradient += (pulled[:, None].astype(rows.dtype) @ rows)[:, 0]
+    for k in range(3):
+        later = rows[k:] * coupling[k][:, None, None].astype(rows.dtype)
+        normal.blocks[k] += rows[: count - k].transpose(0, 2, 1) @ later
 
 
 def _robust(squares: Array, cutoff: float) -> tuple[Array, float]:

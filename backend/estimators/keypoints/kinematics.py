@@ -55,11 +55,6 @@ class Points:
     joints: NDArray[np.intp]
     offsets: Array
 
-    @classmethod
-    def of_joints(cls, joints: tuple[int, ...]) -> Points:
-        """The joints themselves."""
-        return cls(np.array(joints), np.zeros((len(joints), 3)))
-
 
 @dataclass(frozen=True)
 class Pose:
@@ -111,10 +106,12 @@ class PosedBody:
     def jacobian(self, points: Points, places: Array) -> Array:
         """How points move with the unknowns: (T, M, 3, D), metres per metre or radian.
 
+        In single precision: the fit sums squares of these, and its steps need not be exact.
+
         A point p that hangs on joint a moves by (R_a e_k) x (p - x_a) per radian about the joint's own axis k.
         """
         count, total = len(places), len(points.joints)
-        result = np.zeros((count, total, 3, UNKNOWNS))
+        result = np.zeros((count, total, 3, UNKNOWNS), np.float32)
         result[:, :, [0, 1, 2], [0, 1, 2]] = 1.0
         chains = [_ancestors(joint) for joint in points.joints]
         for group, joints in enumerate(GROUP_JOINTS):
@@ -123,10 +120,10 @@ class PosedBody:
                 moved = [m for m, chain in enumerate(chains) if joint in chain]
                 if not moved:
                     continue
-                arm = places[:, moved] - self.positions[:, joint, None]
-                axes = self.orientations[:, joint]
+                arm = (places[:, moved] - self.positions[:, joint, None]).astype(np.float32)
+                axes = self.orientations[:, joint].astype(np.float32)
                 # a x r = -[r]x a for each of the three axes a, the columns of the orientation
-                skew = np.zeros((*arm.shape, 3))
+                skew = np.zeros((*arm.shape, 3), np.float32)
                 skew[..., 0, 1], skew[..., 0, 2] = arm[..., 2], -arm[..., 1]
                 skew[..., 1, 0], skew[..., 1, 2] = -arm[..., 2], arm[..., 0]
                 skew[..., 2, 0], skew[..., 2, 1] = arm[..., 1], -arm[..., 0]
