@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does, before numpy is imported
+
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
