@@ -67,7 +67,7 @@ def add_backdrop(eye: bpy.types.Object, video: Video, *, fps: float, start: int)
         _, bag = new_action(data, data.name)
         steps = np.flatnonzero(np.diff(offsets, prepend=offsets[0] - 1))
         path = "background_images[0].image_user.frame_offset"
-        constant = np.full(len(steps), CONSTANT, np.int32)
+        constant = np.full(len(steps), CONSTANT, np.uint8)
         write_curve(bag, path, 0, "Video", start + steps, offsets[steps], constant)
     if size != (video.width_px, video.height_px):
         return (
