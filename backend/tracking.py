@@ -28,6 +28,7 @@ _MIN_SCORE = 0.5
 _FILTER = (0.01, 10.0)
 _LOOK_FOR_LOST_S = 1.0
 _NEAR = 0.6
+_BESIDE = 2.0
 _DOUBT = 0.6
 _MIN_SIZE_PX = 16.0
 _SIDE_OF_SEARCH = 2.0
@@ -68,6 +69,8 @@ class Observation:
 
 @dataclass(slots=True)
 class _Track:
+    """Somebody followed or lost; below 0 a bystander, known only so that nobody wanted is mistaken for them."""
+
     person: int
     memory: Memory
     region: Region
@@ -123,6 +126,7 @@ class PeopleTracker:
         """
         seen = self._follow(image_rgb)
         self._part(time_s, seen)
+        self._dismiss(time_s, seen)
         for found in self._look(frame_index, time_s, image_rgb, list(seen.values())):
             self._welcome(time_s, found, seen)
         self._remember(time_s, seen)
@@ -134,6 +138,7 @@ class PeopleTracker:
                 self._reader.read(image_rgb, sighting.region, True) if self._mirror else None,
             )
             for person, sighting in sorted(seen.items())
+            if person > 0
         ]
 
     def record(self) -> dict[str, Any]:
@@ -201,41 +206,64 @@ class PeopleTracker:
 
     def _places(self, frame_index: int, time_s: float, image_rgb: np.ndarray) -> list[Region]:
         """Squares to search in this frame; each costs one run of the detector."""
-        if self._wanted != "all" and len(self._followed) >= self._wanted:
-            return []
+        room = self._has_room()
         if frame_index >= self._next_search:
             self._next_search = frame_index + SEARCH_EVERY
-            return [whole_image(image_rgb), *_squares(image_rgb)]
-        places = [] if self._followed else [whole_image(image_rgb)]
+            return [whole_image(image_rgb), *(_squares(image_rgb) if room else [])]
+        if not room:
+            return []
+        places = [] if any(track.person > 0 for track in self._followed) else [whole_image(image_rgb)]
         height, width = image_rgb.shape[:2]
         for track in self._lost:
             centre = track.memory.place(time_s)
             inside = (centre >= 0).all() and (centre < (width, height)).all()
-            if inside and time_s - track.memory.time_s < _LOOK_FOR_LOST_S:
+            if inside and track.person > 0 and time_s - track.memory.time_s < _LOOK_FOR_LOST_S:
                 places.append(Region(centre, _SIDE_OF_SEARCH * track.memory.size_px, 0.0))
         return places
 
     def _welcome(self, time_s: float, found: Sighting, seen: dict[int, Sighting]) -> None:
         """Follows a body from now on: as a person who was lost where one fits, else as a new one if there is room."""
-        if self._wanted != "all" and len(self._followed) >= self._wanted:
-            return
-        missed = [(track.memory.misfit(time_s, found), track.person, track) for track in self._lost]
-        fits = min(missed, default=None, key=lambda item: item[:2])
-        if fits is not None and fits[0] < 1:
-            track = fits[2]
-            self._lost.remove(track)
+        room = self._has_room()
+        missed = [track for track in self._lost if room or track.person < 0]
+        fits = min(missed, default=None, key=lambda track: track.memory.misfit(time_s, found))
+        if fits is not None and fits.memory.misfit(time_s, found) < 1:
+            self._lost.remove(fits)
+            track = fits
             track.smooth = OneEuro(*_FILTER)
-        elif self._must_wait(time_s, found, seen):
-            return
-        else:
+        elif room and not self._must_wait(time_s, found, seen):
             track = _Track(self._next_person, Memory.of(time_s, found), found.region, OneEuro(*_FILTER))
             self._next_person += 1
+        elif not room and self._beside_somebody_wanted(time_s, found):
+            lowest = min([0, *(track.person for track in self._followed + self._lost)])
+            track = _Track(lowest - 1, Memory.of(time_s, found), found.region, OneEuro(*_FILTER))
+        else:
+            return
         self._followed.append(track)
         seen[track.person] = found
 
+    def _has_room(self) -> bool:
+        """Whether fewer people are followed than are wanted."""
+        return self._wanted == "all" or sum(track.person > 0 for track in self._followed) < self._wanted
+
+    def _beside_somebody_wanted(self, time_s: float, sighting: Sighting) -> bool:
+        """Whether somebody wanted is, or was a moment ago, so near that the two may soon hide each other."""
+        return any(
+            np.linalg.norm(track.memory.place(time_s) - sighting.hips_px) < _BESIDE * track.memory.size_px
+            for track in self._followed + self._lost
+            if track.person > 0 and time_s - track.memory.time_s < _LOOK_FOR_LOST_S
+        )
+
+    def _dismiss(self, time_s: float, seen: dict[int, Sighting]) -> None:
+        """Lets bystanders go who are beside nobody wanted any more."""
+        for track in [track for track in self._followed if track.person < 0]:
+            if not self._beside_somebody_wanted(time_s, seen[track.person]):
+                self._followed.remove(track)
+                del seen[track.person]
+
     def _must_wait(self, time_s: float, found: Sighting, seen: dict[int, Sighting]) -> bool:
         """Whether a body may yet turn out to be somebody who was lost a moment ago, so that it is no new person."""
-        missing = [track.memory for track in self._lost if time_s - track.memory.time_s < _LOOK_FOR_LOST_S]
+        lost = [track for track in self._lost if track.person > 0]
+        missing = [track.memory for track in lost if time_s - track.memory.time_s < _LOOK_FOR_LOST_S]
         if any(_near(found, other) for other in seen.values()):
             # Half hidden by somebody, it is not seen well enough to be told from the one who went behind them.
             return any(np.linalg.norm(memory.place(time_s) - found.hips_px) < memory.size_px for memory in missing)

@@ -155,11 +155,27 @@ def test_the_detector_rests_while_people_are_followed() -> None:
     assert sorted(set(stage.searched)) == list(range(0, 100, SEARCH_EVERY))
 
 
-def test_the_detector_is_not_asked_for_more_people_than_wanted() -> None:
-    stage = Stage([Body(still(200)), Body(still(450), clothes=RED)])
+def test_no_more_people_are_followed_than_wanted() -> None:
+    stage = Stage([Body(still(200), 210), Body(still(480), 100, RED)])
     played = stage.play(track(stage, people=1), range(50))
     assert people(played) == [[1]] * 50
-    assert set(stage.searched) == {0}
+    assert {frame[0].landmarks.image_px[33, 0] for frame in played} == {200}
+    assert sorted(set(stage.searched)) == list(range(0, 50, SEARCH_EVERY))
+
+
+@pytest.mark.parametrize("wanted", [0, 1], ids=["the one behind", "the one in front"])
+def test_the_one_wanted_is_not_mistaken_for_who_passes_by(wanted: int) -> None:
+    sizes = [200.0, 200.0]
+    sizes[wanted] = 220.0  # the larger is chosen
+    bodies = [Body(walk(100, 4), sizes[0], BLUE), Body(walk(540, -4), sizes[1], RED)]
+    stage = Stage(bodies)
+    played = stage.play(track(stage, people=1), range(105))
+    assert set().union(*people(played)) == {1}
+    assert people(played[-1:]) == [[1]]
+    for number, frame in enumerate(played):
+        for seen in frame:
+            assert seen.landmarks.image_px[33, 0] == bodies[wanted].hips(number)[0]  # type: ignore[index]
+    assert sum(map(len, played)) > (90 if wanted else 60)
 
 
 def test_the_largest_is_taken_where_fewer_are_wanted() -> None:
