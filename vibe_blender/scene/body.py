@@ -25,7 +25,7 @@ SHAPE_NAMES = (
 SHAPE_RANGE = 5.0
 _COLOURS = ((0.55, 0.60, 0.68), (0.72, 0.50, 0.38), (0.45, 0.62, 0.48), (0.66, 0.58, 0.36), (0.58, 0.47, 0.66))
 _ROUGHNESS = 0.55
-_SMALLEST_CORRECTIVE = 1e-4
+_SMALLEST_CORRECTIVE = 1e-3
 """Metres; correctives that move no vertex farther are left out."""
 _ELEMENTS = (
     ("-2*(y*y+z*z)", "2*(x*y-w*z)", "2*(x*z+w*y)"),

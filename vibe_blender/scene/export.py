@@ -55,7 +55,7 @@ def save(path: Path, scene: bpy.types.Scene, actors: tuple[Actor, ...]) -> list[
     check_destination(path)
     suffix = path.suffix.lower()
     if suffix == ".blend":
-        _run(bpy.ops.wm.save_as_mainfile, path, relative_remap=True)
+        _run(bpy.ops.wm.save_as_mainfile, path, relative_remap=True, compress=True)
         return [path]
     if suffix == ".bvh":
         return [_save_bvh(_numbered(path, actor, actors), scene, actor) for actor in actors]

@@ -57,7 +57,8 @@ def test_the_skinned_mesh_is_smpls_formula(scene, boxes) -> None:
 
 def test_the_mannequin_is_skinned_by_smpls_formula(scene) -> None:
     model = load_body_model()
-    check_skinning(scene, model, shaped_take(model), 5e-4)
+    # Correctives of less than a millimetre are left out.
+    check_skinning(scene, model, shaped_take(model), 3e-3)
 
 
 def test_correctives_are_driven_without_python(scene, boxes) -> None:
