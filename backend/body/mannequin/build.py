@@ -10,7 +10,7 @@ import numpy as np
 from vibe_blender.contract.quaternions import Array
 from vibe_blender.contract.skeleton import JOINT_COUNT, PARENTS
 
-from . import anatomy, cage, shape, surface, weights
+from . import anatomy, cage, correctives, shape, surface, weights
 
 _FIT_ROUNDS = 10
 _STEP = 2.0**-20
@@ -30,7 +30,7 @@ def arrays() -> dict[str, np.ndarray]:
     return {
         "v_template": _rounded(vertices),
         "shapedirs": _rounded(shape.shape_directions(vertices, normals, skin, regressor)),
-        "posedirs": np.zeros((len(vertices), 3, 9 * (JOINT_COUNT - 1)), np.float32),
+        "posedirs": _rounded(correctives.pose_directions(vertices, mesh.quads, skin)),
         "J_regressor": regressor.astype(np.float32),
         "weights": skin.astype(np.float32),
         "kintree_table": np.array([[2**32 - 1, *PARENTS[1:]], range(JOINT_COUNT)], np.uint32),

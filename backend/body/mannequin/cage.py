@@ -75,7 +75,7 @@ class _Half:
 
 
 _TRUNK_ANGLES = np.radians([0.0, 32.0, 70.0, 110.0, 148.0, 180.0])
-_HEAD_ANGLES = np.radians([0.0, 24.0, 58.0, 104.0, 146.0, 180.0])
+_HEAD_ANGLES = np.radians([0.0, 28.0, 66.0, 106.0, 146.0, 180.0])
 """Left half of a ring, degrees from straight ahead to straight behind."""
 
 
@@ -152,25 +152,40 @@ def _trunk(half: _Half) -> tuple[list[int], list[int], list[int]]:
 def _head(half: _Half, base: list[int]) -> None:
     """Neck, head and the cap of the skull, from the half ring at the base of the neck up."""
     rings = [base]
-    for z, drop, heights in [
-        (-0.012, 0.0, (0.292, 0.318, 0.325)),
-        (0.015, -0.25, (0.312, 0.346, 0.352)),
-        (0.020, 0.0, (0.342, 0.366, 0.375)),
-        (0.020, 0.0, (0.372, 0.385, 0.395)),
-        (0.020, 0.0, (0.412, 0.412, 0.415)),
-        (0.020, 0.0, (0.445, 0.442, 0.440)),
-        (0.020, 0.0, (0.486, 0.480, 0.474)),
-    ]:
-        rings.append(_horizontal(half, (z, drop), heights, _HEAD_ANGLES))
+    for z, drop, front, side, behind in [
+        (-0.012, 0.0, 0.290, 0.318, 0.325), (0.015, -0.45, 0.312, 0.346, 0.352), (0.020, 0.0, 0.338, 0.366, 0.375),
+        (0.020, 0.0, 0.372, 0.385, 0.395), (0.020, 0.0, 0.412, 0.412, 0.415), (0.020, 0.0, 0.452, 0.446, 0.442),
+        (0.015, 0.0, 0.488, 0.482, 0.476),
+    ]:  # fmt: skip
+        rings.append(_horizontal(half, (z, drop), (front, side, behind), _HEAD_ANGLES))
     for index, (lower, upper) in enumerate(itertools.pairwise(rings)):
-        half.bridge("neck" if index < 2 else "head", lower, upper, closed=False)
-    front, f, s, t, b, back = rings[-1]
+        # The front two columns of the face are closed by _face, with a loop of their own.
+        first = 2 if 2 <= index < 6 else 0
+        half.bridge("neck" if index < 2 else "head", lower[first:], upper[first:], closed=False)
+    _face(half, rings[2:7])
+    front_vertex, f, s, t, b, back = rings[-1]
     up = np.array([[0.0, 1.0, 0.0]])
     crown_front = half.shoot(np.array([0.0, 0.45, 0.045]), up)[0]
     crown_back = half.shoot(np.array([0.0, 0.45, -0.015]), up)[0]
-    half.face("head", front, f, s, crown_front)
+    half.face("head", front_vertex, f, s, crown_front)
     half.face("head", crown_front, s, t, crown_back)
     half.face("head", crown_back, t, b, back)
+
+
+def _face(half: _Half, outer: list[list[int]]) -> None:
+    """The mask of the face inside two columns of five rings: a loop round it, and a finer grid within."""
+    angles = np.radians([0.0, 16.0, 38.0])
+    inner = [
+        _horizontal(half, (0.020, 0.0), heights, angles)
+        for heights in [(0.317, 0.340, 0.0), (0.346, 0.362, 0.0), (0.379, 0.379, 0.0), (0.411, 0.411, 0.0),
+                        (0.438, 0.434, 0.0)]
+    ]  # fmt: skip
+    for lower, upper in itertools.pairwise(inner):
+        half.bridge("head", lower, upper, closed=False)
+    half.bridge("head", outer[0][:3], inner[0], closed=False)
+    half.bridge("head", inner[-1], outer[-1][:3], closed=False)
+    for row in range(4):
+        half.face("head", inner[row][2], outer[row][2], outer[row + 1][2], inner[row + 1][2])
 
 
 def _arm(half: _Half, hole: list[int]) -> list[int]:
@@ -190,8 +205,8 @@ def _arm(half: _Half, hole: list[int]) -> list[int]:
 def _hand(half: _Half, wrist: list[int]) -> None:
     """Mitten and thumb from the wrist ring."""
     rings = [wrist]
-    for x, z in [(0.740, -0.018), (0.772, -0.016), (0.820, -0.016), (0.872, -0.018)]:
-        rings.append(_around_x(half, (x, 0.202, z)))
+    for x, z in [(0.738, -0.018), (0.772, -0.016), (0.825, -0.014), (0.874, -0.008)]:
+        rings.append(_around_x(half, (x, 0.202 if x < 0.8 else 0.196, z)))
     thumb_base = [rings[1][0], rings[1][1], rings[2][1], rings[2][0]]
     for index, (inner, outer) in enumerate(itertools.pairwise(rings)):
         for i in range(6):
@@ -205,7 +220,7 @@ def _hand(half: _Half, wrist: list[int]) -> None:
     heading = np.array([0.62, -0.22, 0.75]) / np.linalg.norm([0.62, -0.22, 0.75])
     up = np.cross(heading, [1.0, 0.0, 0.0])
     side = np.cross(up, heading)
-    for centre in [(0.768, 0.192, 0.042), (0.798, 0.183, 0.076)]:
+    for centre in [(0.770, 0.191, 0.044), (0.8055, 0.1802, 0.0795)]:
         corners = [
             -side - up,
             -side + up,

@@ -126,6 +126,6 @@ def _flesh(name: str, points: Array) -> Array:
             limbs = 0.006 * upper_arm + 0.004 * forearm + 0.006 * thigh + 0.005 * calf
             return limbs + 0.007 * shoulder + 0.008 * front + 0.006 * back
         case "belly":
-            return 0.028 * belly
+            return 0.034 * belly
         case _:
             return np.zeros_like(x)

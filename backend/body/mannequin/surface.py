@@ -12,6 +12,9 @@ from vibe_blender.contract.quaternions import Array
 from .cage import QuadMesh
 from .field import Field, gradient, project
 
+_SEARCH = 0.02
+"""Metres on both sides of the subdivided cage within which the surface is looked for along the normal."""
+
 
 def subdivide(mesh: QuadMesh) -> QuadMesh:
     """The mesh after one Catmull-Clark step (Catmull and Clark 1978); needs a closed mesh."""
@@ -57,17 +60,39 @@ def mirror_map(vertices: Array) -> np.ndarray:
 
 
 def fit(mesh: QuadMesh, solid: Field, rounds: int) -> QuadMesh:
-    """The mesh with its vertices on the solid's surface, evenly spread along it, and exactly symmetric in x."""
+    """The mesh with its vertices on the solid's surface, spread along it as on the cage, and exactly symmetric in x.
+
+    Along the surface every vertex is held where its neighbours' mean had it before the projection (its Laplacian
+    coordinates), so that the cage decides where the mesh is fine and where it is coarse.
+    """
     image = mirror_map(mesh.vertices)
     mean = averaging(mesh.quads, len(mesh.vertices))
-    vertices = project(solid, mesh.vertices)
+    wanted = mesh.vertices - mean @ mesh.vertices
+    vertices = project(solid, _onto_along_normals(mesh, solid))
     for _ in range(rounds):
         normal = gradient(solid, vertices)
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-        pull = mean @ vertices - vertices
+        pull = mean @ vertices + wanted - vertices
         pull -= np.sum(pull * normal, axis=1, keepdims=True) * normal
         vertices = project(solid, symmetric(vertices + 0.5 * pull, image), steps=2)
+    # Taubin's pairs of steps (1995) take out kinks narrower than the mesh can carry, and keep the volume.
+    for strength in (0.4, -0.42, 0.4, -0.42):
+        vertices = vertices + strength * (mean @ vertices - vertices)
     return QuadMesh(symmetric(vertices, image), mesh.quads, mesh.parts)
+
+
+def _onto_along_normals(mesh: QuadMesh, solid: Field) -> Array:
+    """Vertices (V, 3) moved along the mesh's own normals to the nearest place where the solid ends.
+
+    The solid's gradient would lead the vertices inside a nose sideways out of it instead of to its tip.
+    """
+    directions = normals(mesh.vertices, triangles(mesh.quads))
+    shifts = np.linspace(-_SEARCH, _SEARCH, 61)
+    places = mesh.vertices[:, None] + shifts[:, None] * directions[:, None]
+    values = solid(places.reshape(-1, 3)).reshape(places.shape[:2])
+    leaves = (values[:, :-1] <= 0) & (values[:, 1:] > 0)
+    nearest = np.argmin(np.where(leaves, np.abs(shifts[:-1]), np.inf), axis=1)
+    return np.where(leaves.any(axis=1)[:, None], places[np.arange(len(places)), nearest], mesh.vertices)
 
 
 def symmetric(vertices: Array, image: np.ndarray) -> Array:

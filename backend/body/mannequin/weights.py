@@ -14,7 +14,7 @@ from .surface import averaging, mirror_map
 _INFLUENCES = 4
 """Game engines read four bones per vertex."""
 _SMOOTHING_ROUNDS = 4
-_MIRROR = np.array(
+MIRRORED_JOINT = np.array(
     [
         JOINT_NAMES.index(name.replace("left", "right") if "left" in name else name.replace("right", "left"))
         for name in JOINT_NAMES
@@ -41,7 +41,7 @@ def skin_weights(vertices: Array, quads: np.ndarray) -> Array:
     for _ in range(_SMOOTHING_ROUNDS):
         weights = 0.5 * weights + 0.5 * (mean @ weights)
     weights = _strongest(weights)
-    return _strongest((weights + weights[image][:, _MIRROR]) / 2)
+    return _strongest((weights + weights[image][:, MIRRORED_JOINT]) / 2)
 
 
 def _strongest(weights: Array) -> Array:
@@ -62,8 +62,10 @@ def _share(name: str, points: Array) -> Array:
     x, y, z = points.T
     if name == "left_hip":
         # The crease runs from the crotch up and out to the front of the iliac crest.
-        crease = -0.400 + 0.85 * np.clip(x, 0, 0.2) - 0.10 * np.clip(-z, 0, 0.1)
-        return _rise(-y, -crease, np.where(z < 0, 0.075, 0.060)) * _rise(x, 0.022, 0.022)
+        inner = np.clip(1 - x / 0.07, 0, 1)  # here the skin between the legs has to give
+        crease = -0.400 + 0.85 * np.clip(x, 0, 0.2) - 0.10 * np.clip(-z, 0, 0.1) - 0.03 * inner
+        seam = 0.022 - 0.018 * _rise(-y, 0.410, 0.025)  # wide at the crotch, none between the legs
+        return _rise(-y, -crease, np.where(z < 0, 0.075, 0.060) + 0.03 * inner) * _rise(x, seam, seam)
     if name == "left_knee":
         return _rise(-y, 0.713, 0.065)
     if name == "left_ankle":
@@ -81,7 +83,7 @@ def _share(name: str, points: Array) -> Array:
     if name == "head":
         return _rise(y, 0.338 - 0.50 * (z - 0.005), 0.028)
     if name == "left_collar":
-        return _rise(x, 0.070, 0.055) * _rise(y, 0.135, 0.070)
+        return _rise(x, 0.070, 0.055) * _rise(y, 0.135 - 1.5 * np.maximum(x - 0.11, 0), 0.070)
     if name == "left_shoulder":
         return _rise(x, 0.172 + 0.12 * (0.205 - y), 0.045)
     if name == "left_elbow":
@@ -100,7 +102,7 @@ def joint_regressor(vertices: Array, weights: Array) -> Array:
     rows = np.zeros((JOINT_COUNT, len(vertices)))
     for joint, name in enumerate(JOINT_NAMES):
         if "right" in name:
-            rows[joint] = rows[_MIRROR[joint]][image]
+            rows[joint] = rows[MIRRORED_JOINT[joint]][image]
             continue
         nearby = _around(joint, vertices, weights)
         row = np.zeros(len(vertices))

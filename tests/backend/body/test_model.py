@@ -71,7 +71,7 @@ def _rewrite(tmp_path: Path, **changes: object) -> Path:
         if value is None:
             del arrays[name]
         else:
-            arrays[name] = value
+            arrays[name] = value(arrays[name]) if callable(value) else value
     path = tmp_path / "人体 🧍.npz"
     np.savez(path, **arrays)
     return path
@@ -82,7 +82,8 @@ def _rewrite(tmp_path: Path, **changes: object) -> Path:
     [
         ({"weights": None}, "no array 'weights'"),
         ({"posedirs": np.zeros((5, 3, 207))}, "shape"),
-        ({"v_template": np.full((9602, 3), np.nan)}, "not numbers"),
+        ({"weights": lambda weights: weights * np.nan}, "not numbers"),
+        ({"weights": lambda weights: weights * 0.5}, "sum to 1"),
         ({"f": np.array([[0, 1, 10**6]])}, "do not exist"),
         ({"f": np.zeros((3, 3))}, "faces"),
         ({"kintree_table": np.zeros((2, 24), int)}, "connected"),
