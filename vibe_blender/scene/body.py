@@ -23,7 +23,7 @@ SHAPE_NAMES = (
     "muscularity", "belly",
 )  # fmt: skip
 SHAPE_RANGE = 5.0
-_COLOURS = ((0.55, 0.60, 0.68), (0.72, 0.50, 0.38), (0.45, 0.62, 0.48), (0.66, 0.58, 0.36), (0.58, 0.47, 0.66))
+_COLOURS = ((0.03, 0.38, 0.36), (0.62, 0.12, 0.05), (0.30, 0.14, 0.55), (0.60, 0.42, 0.04), (0.06, 0.20, 0.60))
 _ROUGHNESS = 0.55
 _SMALLEST_CORRECTIVE = 1e-3
 """Metres; correctives that move no vertex farther are left out."""

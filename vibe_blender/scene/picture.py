@@ -19,10 +19,11 @@ from .assembly import Assembly
 from .camera import frame_rate, set_frame_rate
 
 _TILE_PX = 960
-_SAMPLES = 24
+_SAMPLES = 16
+_BOUNCES = 1
 _SUN_ROTATION = (0.7, 0.2, 0.5)
-_SUN_STRENGTH = 1.5
-_SKY = (0.32, 0.35, 0.4, 1.0)
+_SUN_STRENGTH = 2.2
+_SKY = (0.3, 0.32, 0.36, 1.0)
 _NO_VIDEO = 0.5
 
 
@@ -69,6 +70,8 @@ def _bodies(folder: Path, assembly: Assembly, video: Video, when: float) -> Arra
         scene.render.engine = "CYCLES"
         scene.cycles.device = "CPU"
         scene.cycles.samples = _SAMPLES
+        scene.cycles.use_denoising = False
+        scene.cycles.max_bounces = _BOUNCES
         scene.render.film_transparent = True
         scene.frame_set(int(np.floor(when)), subframe=when % 1.0)
         return _render(scene, folder / "bodies.png")
