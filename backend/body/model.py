@@ -29,6 +29,8 @@ class BodyModel:
         skin_weights: (V, 24) linear blend skinning weights, rows summing to 1.
         triangles: (F, 3) vertex indices, counter-clockwise seen from outside.
         quads: (Q, 4) the same surface in quads, or (0, 4) where the file has none.
+        materials: (Q,) index into ``material_names`` for every quad; all 0 where the file has none.
+        material_names: such as skin and shirt; one name where the file has none.
     """
 
     template: Array
@@ -38,6 +40,8 @@ class BodyModel:
     skin_weights: Array
     triangles: np.ndarray
     quads: np.ndarray
+    materials: np.ndarray
+    material_names: tuple[str, ...]
 
     @property
     def joint_template(self) -> Array:
@@ -92,6 +96,11 @@ def load(path: Path) -> BodyModel:
     doubles = {name: arrays[name].astype(np.float64) for name in shapes}
     if not np.allclose(doubles["weights"].sum(axis=1), 1.0, atol=1e-3):
         raise _broken(path, "its skin weights do not sum to 1")
+    quads = _faces(path, arrays, "faces_quads", 4, count) if "faces_quads" in arrays else np.zeros((0, 4), np.int64)
+    names = tuple(str(name) for name in arrays.get("material_names", np.array(["skin"])))
+    materials = arrays.get("material", np.zeros(len(quads), np.uint8)).astype(np.int64)
+    if materials.shape != (len(quads),) or materials.max(initial=0) >= len(names):
+        raise _broken(path, "its materials do not fit its quads")
     return BodyModel(
         template=doubles["v_template"],
         shape_directions=doubles["shapedirs"],
@@ -99,7 +108,9 @@ def load(path: Path) -> BodyModel:
         joint_regressor=doubles["J_regressor"],
         skin_weights=doubles["weights"],
         triangles=_faces(path, arrays, "f", 3, count),
-        quads=_faces(path, arrays, "faces_quads", 4, count) if "faces_quads" in arrays else np.zeros((0, 4), np.int64),
+        quads=quads,
+        materials=materials,
+        material_names=names,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from vibe_blender.contract.quaternions import Array
 from vibe_blender.contract.skeleton import JOINT_COUNT, PARENTS
 
-from . import anatomy, cage, correctives, shape, surface, weights
+from . import anatomy, cage, clothing, correctives, shape, surface, weights
 
 _FIT_ROUNDS = 10
 _STEP = 2.0**-20
@@ -36,6 +36,8 @@ def arrays() -> dict[str, np.ndarray]:
         "kintree_table": np.array([[2**32 - 1, *PARENTS[1:]], range(JOINT_COUNT)], np.uint32),
         "f": faces.astype(np.uint32),
         "faces_quads": mesh.quads.astype(np.uint32),
+        "material": clothing.face_materials(vertices, mesh.quads, mesh.parts),
+        "material_names": np.array(clothing.MATERIALS),
     }
 
 

@@ -37,7 +37,7 @@ class QuadMesh:
     parts: np.ndarray
 
 
-PARTS = ("trunk", "neck", "head", "arm", "hand", "leg", "foot")
+PARTS = ("trunk", "pelvis", "neck", "head", "arm", "hand", "leg", "foot")
 
 
 @dataclass(slots=True)
@@ -134,8 +134,8 @@ def _trunk(half: _Half) -> tuple[list[int], list[int], list[int]]:
     middle = _horizontal(half, (-0.02, 0.0), (0.172, 0.180, 0.200), _TRUNK_ANGLES[[0, 1, 4, 5]])
     collar = _horizontal(half, (-0.02, 0.0), (0.212, 0.225, 0.238), _TRUNK_ANGLES[[0, 1, 4, 5]])
     neck = _horizontal(half, (-0.025, 0.0), (0.240, 0.272, 0.278), _HEAD_ANGLES)
-    for lower, upper in itertools.pairwise(rings):
-        half.bridge("trunk", lower, upper, closed=False)
+    for index, (lower, upper) in enumerate(itertools.pairwise(rings)):
+        half.bridge("pelvis" if index < 2 else "trunk", lower, upper, closed=False)
     half.bridge("trunk", rings[-1], [low[0], low[1], front_low, back_low, low[2], low[3]], closed=False)
     rows = [
         [low[0], low[1], front_low, back_low, low[2], low[3]],

@@ -87,6 +87,8 @@ def _rewrite(tmp_path: Path, **changes: object) -> Path:
         ({"f": np.array([[0, 1, 10**6]])}, "do not exist"),
         ({"f": np.zeros((3, 3))}, "faces"),
         ({"kintree_table": np.zeros((2, 24), int)}, "connected"),
+        ({"material": np.zeros(3, np.uint8)}, "materials"),
+        ({"material": lambda material: material + 200}, "materials"),
         ({"v_template": np.array([{}], dtype=object)}, "plain arrays"),
     ],
 )
@@ -109,9 +111,21 @@ def test_loader_refuses_what_is_no_archive(tmp_path: Path):
 
 
 def test_a_file_without_quads_still_loads(tmp_path: Path):
-    assert load(_rewrite(tmp_path, faces_quads=None)).quads.shape == (0, 4)
+    body = load(_rewrite(tmp_path, faces_quads=None, material=None, material_names=None))
+    assert body.quads.shape == (0, 4)
+    assert body.material_names == ("skin",)
 
 
 def test_parents_are_those_of_smpl():
     with np.load(MANNEQUIN) as file:
         assert tuple(file["kintree_table"][0, 1:]) == PARENTS[1:]
+
+
+def test_clothes_lie_where_they_belong(body: BodyModel):
+    middle = body.template[body.quads].mean(axis=1)
+    heights = {name: middle[body.materials == index, 1].mean() for index, name in enumerate(body.material_names)}
+    assert list(heights) == ["skin", "hair", "shirt", "trousers", "shoes", "eyes", "lips"]
+    assert (
+        heights["hair"] > heights["eyes"] > heights["lips"] > heights["shirt"] > heights["trousers"] > heights["shoes"]
+    )
+    assert middle[body.materials == 1, 2].mean() < 0 < middle[body.materials == 5, 2].min()
