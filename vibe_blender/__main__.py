@@ -47,8 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     try:
         _check(options)
-        path = options.source if _is_take(options.source) else _capture(options, console)
-        take = load_take(path)
+        if _is_take(options.source):
+            take = load_take(options.source)
+            for warning in take.warnings:
+                console.emit(Warned("take", warning))
+        else:
+            take = load_take(_capture(options, console))
         with contextlib.redirect_stdout(io.StringIO()):  # Blender's operators report there
             written = _build(options, take, console)
         print(*written, sep="\n")
@@ -66,12 +70,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m vibe_blender", description="Turns a video, or a take of one, into an animated armature."
     )
     add = parser.add_argument
-    add("source", type=Path, metavar="VIDEO_OR_TAKE")
-    add("--save", type=Path, required=True, metavar="OUT", help="file to write: .blend, .fbx, .glb or .bvh")
+    add("source", type=_path, metavar="VIDEO_OR_TAKE")
+    add("--save", type=_path, required=True, metavar="OUT", help="file to write: .blend, .fbx, .glb or .bvh")
     add("--scene-fps", type=_scene_fps, metavar="match|F", help="frames per second of the scene (default: the video's)")
-    add("--picture", type=Path, metavar="OUT.png", help="also render the bodies over the video")
+    add("--picture", type=_path, metavar="OUT.png", help="also render the bodies over the video")
     add("--picture-frames", type=_frames, metavar="F,F,…", help="at these video frames (default: one in the middle)")
-    add("--take", type=Path, metavar="TAKE", help="where the take of a video goes (default: beside --save)")
+    add("--take", type=_path, metavar="TAKE", help="where the take of a video goes (default: beside --save)")
     add(
         "--backend-python",
         type=Path,
@@ -80,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_capture_arguments(parser)
     return parser
+
+
+def _path(text: str) -> Path:
+    """Absolute, because Blender has a folder of its own for what is relative."""
+    return Path(text).absolute()
 
 
 def _scene_fps(text: str) -> float | None:
@@ -179,7 +188,7 @@ def _build(options: argparse.Namespace, take: Take, console: Console) -> list[Pa
     set_frame_rate(scene, options.scene_fps or take.video.fps)
     assembly = assemble(take, scene, Path(take.video.path).stem, start=_FIRST_FRAME)
     match_scene(scene, assembly.camera, take.video, start=_FIRST_FRAME)
-    for warning in (*take.warnings, *assembly.warnings):
+    for warning in assembly.warnings:
         console.emit(Warned("scene", warning))
     written = save(options.save, scene, assembly.actors)
     if options.picture is not None:

@@ -58,6 +58,15 @@ def test_a_take_becomes_a_blend_and_a_picture(movie, tmp_path, out, capsys) -> N
     assert sum(thing.type == "ARMATURE" for thing in scene.objects) == 1
 
 
+def test_paths_are_relative_to_where_one_stands(movie, tmp_path, monkeypatch, capsys) -> None:
+    save_take(replace(small_take(movie), warnings=("The focal length is a guess.",)), tmp_path / "walk.take")
+    monkeypatch.chdir(tmp_path)
+    assert main(["walk.take", "--save", "here.blend", "--picture", "here.png"]) == 0
+    assert (tmp_path / "here.blend").is_file()
+    assert (tmp_path / "here.png").is_file()
+    assert capsys.readouterr().err == "Warning: The focal length is a guess.\n"
+
+
 def test_the_scene_can_have_another_rate(tmp_path, out) -> None:
     path = save_take(small_take(tmp_path / "gone.mp4"), tmp_path / "walk.take")
     assert main([str(path), "--save", str(out / "walk.blend"), "--scene-fps", "50"]) == 0

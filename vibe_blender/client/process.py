@@ -154,7 +154,7 @@ class CaptureProcess:
         how = f"{_exit_name(status)}: {lines[-1].strip()}" if lines else _exit_name(status)
         if lines and "ModuleNotFoundError" in lines[-1]:
             hint = "Install the backend's packages into the Python that runs it, or name another Python."
-        elif status == -signal.SIGTERM or _exit_name(status) == "SIGKILL":
+        elif _exit_name(status) in ("SIGKILL", "SIGTERM"):
             hint = "The system stopped it, often for lack of memory: capture a shorter range."
         else:
             hint = f"Its log is {self._log}."

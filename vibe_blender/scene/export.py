@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,26 +61,27 @@ def save(path: Path, scene: bpy.types.Scene, actors: tuple[Actor, ...]) -> list[
         return [path]
     if suffix == ".bvh":
         return [_save_bvh(_numbered(path, actor, actors), scene, actor) for actor in actors]
-    _select([thing for actor in actors for thing in (actor.armature, actor.body)])
-    if suffix == ".fbx":
-        _run(
-            bpy.ops.export_scene.fbx,
-            path,
-            use_selection=True,
-            add_leaf_bones=False,
-            bake_anim_use_nla_strips=False,
-            bake_anim_use_all_actions=False,
-            bake_anim_simplify_factor=0.0,
-        )
-    else:
-        _run(
-            bpy.ops.export_scene.gltf,
-            path,
-            export_format="GLB",
-            use_selection=True,
-            export_animation_mode="ACTIVE_ACTIONS",
-            export_optimize_animation_size=False,
-        )
+    with _all_shown(actors):
+        _select([thing for actor in actors for thing in (actor.armature, actor.body)])
+        if suffix == ".fbx":
+            _run(
+                bpy.ops.export_scene.fbx,
+                path,
+                use_selection=True,
+                add_leaf_bones=False,
+                bake_anim_use_nla_strips=False,
+                bake_anim_use_all_actions=False,
+                bake_anim_simplify_factor=0.0,
+            )
+        else:
+            _run(
+                bpy.ops.export_scene.gltf,
+                path,
+                export_format="GLB",
+                use_selection=True,
+                export_animation_mode="ACTIVE_ACTIONS",
+                export_optimize_animation_size=False,
+            )
     return [path]
 
 
@@ -100,6 +103,24 @@ def _save_bvh(path: Path, scene: bpy.types.Scene, actor: Actor) -> Path:
     finally:
         bpy.data.armatures.remove(turned.data)
     return path
+
+
+@contextmanager
+def _all_shown(actors: tuple[Actor, ...]) -> Iterator[None]:
+    """Exporters leave out what is hidden now, as somebody is who enters later: nobody is hidden meanwhile."""
+    drivers = [curve for actor in actors for curve in actor.body.animation_data.drivers]
+    muted = [curve for curve in drivers if curve.data_path.startswith("hide_") and not curve.mute]
+    for curve in muted:
+        curve.mute = True
+    for actor in actors:
+        actor.body.hide_viewport = actor.body.hide_render = False
+    bpy.context.view_layer.update()
+    try:
+        yield
+    finally:
+        for curve in muted:
+            curve.mute = False
+        bpy.context.view_layer.update()
 
 
 def _numbered(path: Path, actor: Actor, actors: tuple[Actor, ...]) -> Path:

@@ -85,6 +85,20 @@ def test_glb_brings_the_motion_back(tmp_path, scene, folder) -> None:
     assert np.abs(posed(rig, 7) - take.people[0].joints()[6]).max() < 1e-3
 
 
+def test_somebody_who_enters_later_is_exported_with_body(scene, boxes, folder) -> None:
+    take = small_take("gone.mp4")
+    take = replace(take, people=(walking_person(np.arange(3, 9)),))
+    assembly = assemble(take, scene, "walk", start=1, model=boxes)
+    match_scene(scene, assembly.camera, take.video, start=1)
+    body = assembly.actors[0].body
+    assert body.hide_viewport
+    save(folder / "walk.fbx", scene, assembly.actors)
+    assert body.hide_viewport
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.import_scene.fbx(filepath=str(folder / "walk.fbx"))
+    assert sum(thing.type == "MESH" for thing in bpy.data.objects) == 1
+
+
 def test_bvh_is_one_file_per_person(scene, walk, folder) -> None:
     take, assembly = walk
     written = save(folder / "walk.bvh", scene, assembly.actors)
