@@ -28,7 +28,7 @@ from backend.video import VideoFacts, probe, read_frames
 from backend.world import Ground, find_ground, place
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.protocol import Event, Frames, Hello, Job, PersonFound, Progress, Stage, VideoOpened, Warned
-from vibe_blender.contract.take import Person, Take, TakeWriter, Video
+from vibe_blender.contract.take import Person, Take, TakeWriter, Video, partial_path
 
 Emit = Callable[[Event], None]
 
@@ -37,6 +37,7 @@ _STRETCH = 30
 _CONTEXT = 10
 _PREVIEW_ITERATIONS = 2
 _LEAST_FRAMES = 10
+"""Who is seen in fewer frames, and in less than half of a short video, is taken for a mistake of the detector."""
 _FULL_FRAME_DIAGONAL_MM = math.hypot(36.0, 24.0)
 _PROGRESS_SECONDS = 0.1
 
@@ -108,7 +109,7 @@ def _check(job: Job) -> None:
         raise CaptureError(
             "no_such_device", f"The keypoint estimator runs on the processor, not on {job.device!r}.", "Use `cpu`."
         )
-    if job.people not in ("all", "largest") and not (job.people.isdigit() and int(job.people) > 0):
+    if job.people not in ("all", "largest") and not (job.people.isdecimal() and int(job.people) > 0):
         raise CaptureError("bad_people", f"{job.people!r} is no choice of people.", "Use `all`, `largest` or a number.")
     for name, value in (("focal length", job.focal_px), ("focal length", job.focal_mm), ("height", job.height_m)):
         if value is not None and not 0 < value < 1e6:
@@ -189,31 +190,45 @@ class _Capture:
         except Cancelled:
             raise Cancelled(self._keep()) from None
         self._emit(Stage("save"))
-        return Captured(self._writer.finish(take), len(take.video.times), len(take.people))
+        try:
+            path = self._writer.finish(take)
+        except CaptureError as error:
+            raise CaptureFailed(error, self._growing()) from error
+        return Captured(path, len(take.video.times), len(take.people))
 
     def _watch(self) -> None:
         """Reads every frame once and lets go of it."""
         self._emit(Stage("watch"))
         start = self._job.start or 0
-        total = max((self._job.end or self._facts.frames) - start, 0)
+        end = min((frame for frame in (self._job.end, self._facts.frames) if frame), default=0)
         first = max(start, self._recording.next_frame) if self._recording.times else start
-        if self._recording.times and self._job.end is not None and first >= self._job.end:
+        if self._recording.times and (self._writer.noted("ended") or (self._job.end and first >= self._job.end)):
             return
-        self._clock.start("watch", total, done=first - start)
+        self._clock.start("watch", max(end - start, 0), done=first - start)
         for frame in read_frames(self._facts.path, first, self._job.end, self._warn):
             self._recording.add(frame.index, frame.time_s, self._people.update(frame.index, frame.time_s, frame.image))
             self._clock.tick(frame.index + 1 - start)
             if len(self._recording.times) % _STRETCH == 0:
-                with self._writer.together():
-                    self._recording.save(self._writer)
-                    self._writer.note("people", self._people.record())
-                    self._extend()
+                self._save()
             if self._cancelled.is_set():
                 raise Cancelled
+        self._save()
+        self._writer.note("ended", self._job.end is None or self._recording.next_frame < self._job.end)
+
+    def _save(self) -> None:
+        """Puts the newest stretch into the growing take, all that belongs to it at once."""
+        with self._writer.together():
+            self._recording.save(self._writer)
+            self._writer.note("people", self._people.record())
+            self._extend()
+
+    def _cast(self) -> list[int]:
+        """The people seen often enough to be there."""
+        return self._recording.people(min(_LEAST_FRAMES, (len(self._recording.times) + 1) // 2))
 
     def _solve(self, *, stoppable: bool) -> Take:
         """The whole clip at once, everybody on one floor."""
-        people = self._recording.people(min(_LEAST_FRAMES, len(self._recording.times)))
+        people = self._cast()
         if not people:
             raise CaptureError(
                 "nobody_found",
@@ -238,7 +253,7 @@ class _Capture:
 
     def _extend(self) -> None:
         """Adds the preview of the newest frames to the growing take."""
-        piece = self._preview.solve(self._recording)
+        piece = self._preview.solve(self._recording, self._cast())
         if piece is not None:
             self._writer.extend(self._take(*piece, since=self._extended))
             self._extended = len(self._recording.times)
@@ -257,14 +272,18 @@ class _Capture:
     def _keep(self) -> str:
         """Solves and saves what was read before the capture stopped; says where, or nothing where that fails too."""
         try:
-            if not self._recording.people():
+            if not self._cast():
                 self._writer.discard()
                 return ""
             self._writer.finish(replace(self._solve(stoppable=False), status="partial"))
         except CaptureError:
-            # Nothing more can be written, but every finished stretch is in the growing take.
-            return self._job.take if self._extended else ""
+            return self._growing()  # Nothing more can be written, but every finished stretch is there.
         return self._job.take
+
+    def _growing(self) -> str:
+        """What opens the growing take, nothing where no stretch is finished; an older take may have its later name."""
+        path = Path(self._job.take)
+        return str(partial_path(path) if path.exists() else path) if self._extended else ""
 
     def _warn(self, code: str, message: str) -> None:
         self._warnings.append(message)
@@ -284,10 +303,10 @@ class _Preview:
         self.solved: dict[int, int] = {}
         self._told: set[int] = set()
 
-    def solve(self, recording: Recording) -> tuple[dict[int, Estimate], Ground] | None:
-        """The newest frames of everybody who has any."""
+    def solve(self, recording: Recording, people: list[int]) -> tuple[dict[int, Estimate], Ground] | None:
+        """The newest frames of those of the people who have any."""
         fresh: dict[int, Estimate] = {}
-        for person in recording.people(_LEAST_FRAMES):
+        for person in people:
             done, count = self.solved.get(person, 0), recording.frame_count(person)
             if done == count:
                 continue
@@ -351,5 +370,5 @@ class _Clock:
             return
         self._told = now
         rate = (done - self._first) / max(now - self._began, 1e-6)
-        left = (self._total - done) / rate if self._total and rate > 0 else None
+        left = max(self._total - done, 0) / rate if self._total and rate > 0 else None
         self._emit(Progress(self._stage, done, self._total, round(rate, 2), None if left is None else round(left, 1)))
