@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,8 @@ _SMOOTH = tuple(
     for name in ("nose", *(f"{side}_{part}" for side in ("left", "right")
                            for part in ("hip", "knee", "ankle", "foot_index", "shoulder", "elbow", "wrist")))
 )  # fmt: skip
-_WINDOW, _OVERLAP = 240, 60
+_WINDOW, _OVERLAP = 150, 30
+_THREADS = 2
 _ITERATIONS = 6
 _AGREEMENT = 0.015
 _CALM_SECONDS = 0.07
@@ -139,28 +141,42 @@ def rest_joints_scale(betas: Array) -> float:
 def _fit_in_windows(
     start: Pose, seen: Observed, model: Model, iterations: int, progress: Callable[[int], None]
 ) -> Pose:
-    """The fit of a clip of any length in bounded memory: windows that overlap, blended where they do."""
-    count = len(start.root)
+    """The fit of a clip of any length in bounded memory: windows that overlap, two at a time, blended where they do."""
     root, rotations = np.zeros_like(start.root), np.zeros_like(start.rotations)
-    done = 0
-    while done < count:
-        first = max(done - _OVERLAP, 0)
-        last = min(first + _WINDOW, count)
-        if count - last < _OVERLAP:
-            last = count
-        window = slice(first, last)
-        part, _ = fit(start.window(window), seen.window(window), model, Spread(), iterations)
-        shared = done - first
-        blend = (np.arange(shared) + 1.0) / (shared + 1.0)
-        root[first:done] += blend[:, None] * (part.root[:shared] - root[first:done])
-        mixed = (1 - blend)[:, None, None, None] * rotations[first:done] + blend[:, None, None, None] * part.rotations[
-            :shared
-        ]
-        rotations[first:done] = _nearest_rotations(mixed)
-        root[done:last], rotations[done:last] = part.root[shared:], part.rotations[shared:]
-        done = last
-        progress(done)
+    windows = _windows(len(root))
+
+    def fitted(window: slice) -> Pose:
+        return fit(start.window(window), seen.window(window), model, Spread(), iterations)[0]
+
+    with ThreadPoolExecutor(_THREADS) as threads:
+        waiting = [threads.submit(fitted, window) for window in windows]
+        try:
+            done = 0
+            for window in windows:
+                part = waiting.pop(0).result()
+                shared = done - window.start
+                blend = (np.arange(shared) + 1.0) / (shared + 1.0)
+                both = slice(window.start, done)
+                root[both] += blend[:, None] * (part.root[:shared] - root[both])
+                turned = rotations[both] + blend[:, None, None, None] * (part.rotations[:shared] - rotations[both])
+                rotations[both] = _nearest_rotations(turned)
+                root[done : window.stop], rotations[done : window.stop] = part.root[shared:], part.rotations[shared:]
+                done = window.stop
+                progress(done)
+        finally:
+            for future in waiting:
+                future.cancel()
     return Pose(root, rotations)
+
+
+def _windows(count: int) -> list[slice]:
+    """Stretches of frames that cover all of them, each sharing some with the one before."""
+    windows: list[slice] = []
+    while not windows or windows[-1].stop < count:
+        first = max(windows[-1].stop - _OVERLAP, 0) if windows else 0
+        last = min(first + _WINDOW, count)
+        windows.append(slice(first, last if count - last >= _OVERLAP else count))
+    return windows
 
 
 def _calmed(pose: Pose, times: Array) -> Pose:

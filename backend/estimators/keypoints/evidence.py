@@ -8,18 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.body.keypoints import LANDMARK_NAMES
+from backend.body.keypoints import LANDMARK_NAMES, MIRROR
 
 Array = NDArray[np.floating]
 
 
-def _swapped(name: str) -> str:
-    if "left" in name:
-        return name.replace("left", "right")
-    return name.replace("right", "left")
-
-
-SWAP = np.array([LANDMARK_NAMES.index(_swapped(name)) for name in LANDMARK_NAMES])
+SWAP = np.array(MIRROR)
 """Index of the landmark with the same name on the other side of the body."""
 
 LIMBS = np.array([LANDMARK_NAMES.index(f"{side}_{part}") for side in ("left", "right")
