@@ -11,24 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.body.keypoints import LANDMARK_NAMES, MIRROR
 from backend.crops import Region, to_image, to_upright, unmirror, warp
 from backend.litert import Network
 from vibe_blender.contract.quaternions import Array
 
-LANDMARK_NAMES = (
-    "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
-    "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder", "right_shoulder", "left_elbow",
-    "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky", "left_index", "right_index",
-    "left_thumb", "right_thumb",
-    "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "left_heel", "right_heel",
-    "left_foot_index", "right_foot_index",
-)  # fmt: skip
 BODY_COUNT = len(LANDMARK_NAMES)
 POINT_COUNT = 39
 """The body's 33, the two that place the next region (its centre, its top), four that MediaPipe does not use."""
 CENTRE, TOP = 33, 34
-MIRROR = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(k + 1 if k % 2 else k - 1 for k in range(11, 33)), *range(33, 39))
-"""Point k of a body is point MIRROR[k] of its mirror image."""
+MIRRORED_POINTS = (*MIRROR, *range(BODY_COUNT, POINT_COUNT))
+"""Point k of a body is point MIRRORED_POINTS[k] of its mirror image."""
 CROP_SIZE = 256
 
 _KERNEL = 7
@@ -85,8 +78,8 @@ class LandmarkModel:
         points[:, :2] = refine(points[:, :2], heat)
         world = world.reshape(-1, 3)[:BODY_COUNT].astype(float)
         if mirrored:
-            points = unmirror(points, CROP_SIZE)[list(MIRROR)]
-            world = (world * (-1.0, 1.0, 1.0))[list(MIRROR[:BODY_COUNT])]
+            points = unmirror(points, CROP_SIZE)[list(MIRRORED_POINTS)]
+            world = (world * (-1.0, 1.0, 1.0))[list(MIRROR)]
         return Landmarks(
             image_px=to_image(points[:, :2], region, CROP_SIZE),
             depth_px=points[:, 2] * (region.side_px / CROP_SIZE),

@@ -61,6 +61,15 @@ LANDMARK_NAMES = (
 """BlazePose's 33 landmarks in its own order."""
 
 
+def _other_side(name: str) -> str:
+    opposite = {"left": "right", "right": "left"}
+    return "_".join(opposite.get(word, word) for word in name.split("_"))
+
+
+MIRROR: tuple[int, ...] = tuple(LANDMARK_NAMES.index(_other_side(name)) for name in LANDMARK_NAMES)
+"""Landmark k of a body is landmark MIRROR[k] of its mirror image."""
+
+
 def _landmark(name: str) -> BodyLandmark:
     side = next((word for word in name.split("_") if word in ("left", "right")), "")
     part = "_".join(word for word in name.split("_") if word != side)

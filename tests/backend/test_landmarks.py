@@ -8,8 +8,9 @@ import av
 import numpy as np
 import pytest
 
+from backend.body.keypoints import MIRROR
 from backend.crops import Region
-from backend.landmarks import BODY_COUNT, CROP_SIZE, LANDMARK_NAMES, MIRROR, POINT_COUNT, LandmarkModel, refine
+from backend.landmarks import BODY_COUNT, CROP_SIZE, MIRRORED_POINTS, POINT_COUNT, LandmarkModel, refine
 
 FRAME = 110
 CELL_PX = CROP_SIZE / 64
@@ -17,12 +18,9 @@ POINTS_AND_JOINTS = ((11, 16), (12, 17), (13, 18), (14, 19), (15, 20), (16, 21),
 POINTS, JOINTS = (list(numbers) for numbers in zip(*POINTS_AND_JOINTS, strict=True))
 
 
-def test_mirror_exchanges_left_and_right() -> None:
-    for here, there in enumerate(MIRROR[:BODY_COUNT]):
-        name = LANDMARK_NAMES[here]
-        other = name.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")
-        assert LANDMARK_NAMES[there] == other
-    assert [MIRROR[there] for there in MIRROR] == list(range(POINT_COUNT))
+def test_a_mirror_image_has_the_points_of_the_other_side() -> None:
+    assert MIRRORED_POINTS[:BODY_COUNT] == MIRROR
+    assert MIRRORED_POINTS[BODY_COUNT:] == tuple(range(BODY_COUNT, POINT_COUNT))
 
 
 def one_by_one(points: np.ndarray, heat: np.ndarray) -> np.ndarray:
@@ -120,7 +118,7 @@ def test_mirrored_reading_of_the_mirrored_picture_is_the_straight_one(
     turned = Region(np.array([width - 1 - across, down]), region.side_px, -region.rotation_rad)
     straight = model.read(picture, region)
     mirrored = model.read(np.ascontiguousarray(picture[:, ::-1]), turned, mirrored=True)
-    swap = list(MIRROR)
+    swap = list(MIRRORED_POINTS)
     expected_px = (straight.image_px * (-1, 1) + (width - 1, 0))[swap]
     assert mirrored.image_px == pytest.approx(expected_px, abs=0.5)
     assert mirrored.world == pytest.approx((straight.world * (-1, 1, 1))[swap[:BODY_COUNT]], abs=0.01)
