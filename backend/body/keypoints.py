@@ -26,18 +26,18 @@ class BodyLandmark:
     offset: tuple[float, float, float]
 
 
-_MIDDLE = {"nose": ("head", (0.0, 0.380, 0.126))}
+_MIDDLE = {"nose": ("head", (0.0, 0.384, 0.116))}
 """Parent joint and place on the mannequin, metres, body frame."""
 
 _LEFT = {
-    "eye_inner": ("head", (0.019, 0.411, 0.094)),
-    "eye": ("head", (0.031, 0.412, 0.094)),
-    "eye_outer": ("head", (0.044, 0.411, 0.085)),
-    "ear": ("head", (0.074, 0.396, 0.012)),
-    "mouth": ("head", (0.025, 0.342, 0.098)),
-    "shoulder": ("left_shoulder", (0.180, 0.205, -0.015)),
-    "elbow": ("left_elbow", (0.455, 0.205, -0.025)),
-    "wrist": ("left_wrist", (0.710, 0.205, -0.020)),
+    "eye_inner": ("head", (0.018, 0.413, 0.091)),
+    "eye": ("head", (0.030, 0.413, 0.087)),
+    "eye_outer": ("head", (0.042, 0.413, 0.080)),
+    "ear": ("head", (0.062, 0.396, 0.022)),
+    "mouth": ("head", (0.024, 0.346, 0.098)),
+    "shoulder": ("left_shoulder", (0.168, 0.209, -0.016)),
+    "elbow": ("left_elbow", (0.452, 0.205, -0.017)),
+    "wrist": ("left_wrist", (0.710, 0.204, -0.012)),
     "pinky": ("left_wrist", (0.788, 0.203, -0.050)),
     "index": ("left_wrist", (0.803, 0.208, 0.014)),
     "thumb": ("left_wrist", (0.785, 0.190, 0.058)),
@@ -47,7 +47,13 @@ _LEFT = {
     "heel": ("left_ankle", (0.095, -1.172, -0.078)),
     "foot_index": ("left_foot", (0.108, -1.184, 0.162)),
 }
-"""The same on the left half; the right half is its mirror image."""
+"""The same on the left half; the right half is its mirror image.
+
+Face and arms are where BlazePose itself sees them: its landmarks of 108 rendered pictures of the clothed mannequin
+(12 poses, 9 views each), triangulated in the frame of each joint, agree within 7 to 20 mm (medians). Its shoulders lie
+12 mm nearer to the neck than the joint and its nose 12 mm behind the tip. Hips, knees and ankles are our joints, hands and feet the
+mesh's own knuckles, heel and toe: a mitten tells BlazePose too little about fingers.
+"""
 
 LANDMARK_NAMES = (
     "nose",

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: MIT
 """The landmarks on the body: order, symmetry, and that they follow their joints."""
 
+from pathlib import Path
+
 import numpy as np
 
 from backend.body.keypoints import LANDMARK_NAMES, LANDMARKS, landmark_positions
+from backend.body.model import load
 from vibe_blender.contract.skeleton import JOINT_NAMES, REST_JOINTS, forward_kinematics
+
+MANNEQUIN = Path(__file__).parents[3] / "vibe_blender" / "assets" / "mannequin.npz"
+SURFACE = ("nose", "eye", "ear", "mouth", "pinky", "index", "thumb", "heel")
 
 
 def _rest_places() -> dict[str, np.ndarray]:
@@ -46,3 +52,13 @@ def test_landmarks_turn_with_their_joint():
     nose = rest["nose"] - REST_JOINTS[head]
     np.testing.assert_allclose(places[0], REST_JOINTS[head] + [nose[2], nose[1], -nose[0]], atol=1e-9)
     np.testing.assert_allclose(places[31], rest["left_foot_index"], atol=1e-6)
+
+
+def test_landmarks_lie_in_or_on_the_skin():
+    skin = load(MANNEQUIN).template
+    for name, place in _rest_places().items():
+        nearest = skin[np.argmin(np.linalg.norm(skin - place, axis=1))]
+        limit = 0.015 if any(part in name for part in SURFACE) else 0.085
+        assert np.linalg.norm(nearest - place) < limit, name
+    low, high = skin.min(axis=0) - 0.005, skin.max(axis=0) + 0.005
+    assert all(np.all((low < place) & (place < high)) for place in _rest_places().values())
