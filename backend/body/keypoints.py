@@ -51,8 +51,8 @@ _LEFT = {
 
 Face and arms are where BlazePose itself sees them: its landmarks of 108 rendered pictures of the clothed mannequin
 (12 poses, 9 views each), triangulated in the frame of each joint, agree within 7 to 20 mm (medians). Its shoulders lie
-12 mm nearer to the neck than the joint and its nose 12 mm behind the tip. Hips, knees and ankles are our joints, hands and feet the
-mesh's own knuckles, heel and toe: a mitten tells BlazePose too little about fingers.
+12 mm nearer to the neck than the joint and its nose 12 mm behind the tip. Hips, knees and ankles are our joints, hands
+and feet the mesh's own knuckles, heel and toe: a mitten tells BlazePose too little about fingers.
 """
 
 LANDMARK_NAMES = (
