@@ -93,7 +93,7 @@ class KeypointEstimator:
         )
         seen = self._observed(evidence.times, merged, gap, world)
         model = Model(rest_joints, landmarks, SPAN_MATRIX, SPAN_SPREAD_M, _SMOOTH)
-        start = first_pose(world, seen.image, np.ones(seen.weight.shape), rest_joints, landmarks)
+        start = first_pose(world, seen.image, rest_joints, landmarks)
         pose = _fit_in_windows(_calmed(start, evidence.times), seen, model, iterations, progress)
         rotations = quaternions.continuous(quaternions.from_matrices(pose.joint_rotations()))
         return Estimate(

@@ -222,7 +222,6 @@ def _add_limits(normal: _Normal, pose: Pose, spread: Spread) -> None:
     vectors = Rotation.from_matrix(pose.rotations.reshape(-1, 3, 3)).as_rotvec().reshape(count, GROUP_COUNT, 3)
     beyond = np.minimum(vectors - _LOW, 0.0) + np.maximum(vectors - _HIGH, 0.0)
     pull = (vectors - _REST) / _SPREAD
-    pull[:, 0] = 0.0
     hard = 1.0 / spread.limit_rad**2
     normal.cost += float(np.sum(beyond**2) * hard + np.sum(pull**2))
     gradient = beyond * hard + pull / _SPREAD

@@ -50,13 +50,12 @@ def turned_to_ray(world: Array, ray: Array) -> Array:
     return np.einsum("tij,tmj->tmi", turn.as_matrix(), world)
 
 
-def first_pose(world: Array, image: Array, weight: Array, rest_joints: Array, landmarks: Points) -> Pose:
+def first_pose(world: Array, image: Array, rest_joints: Array, landmarks: Points) -> Pose:
     """A pose near the truth for the fit to start from.
 
     Args:
         world: (T, 33, 3) metres, camera axes.
         image: (T, 33, 2) landmarks on the plane z = 1.
-        weight: (T, 33) 0..1.
         rest_joints: (24, 3) metres, body frame.
         landmarks: the 33 landmarks on the body.
     """
@@ -77,7 +76,7 @@ def first_pose(world: Array, image: Array, weight: Array, rest_joints: Array, la
             rotations[:, group_index(f"{side}_{chain[0]}")] = upper
             rotations[:, group_index(f"{side}_{chain[1]}")] = lower
     pose = Pose(np.zeros((count, 3)), rotations)
-    return Pose(_root(pose, image, weight, rest_joints, landmarks), rotations)
+    return Pose(_root(pose, image, rest_joints, landmarks), rotations)
 
 
 def _limb(world: Array, side: str, chain: tuple[str, str, str], base: Array, rest_joints: Array) -> tuple[Array, Array]:
@@ -97,7 +96,7 @@ def _limb(world: Array, side: str, chain: tuple[str, str, str], base: Array, res
     facing = np.sum(plane * by_swing, axis=-1, keepdims=True)
     hinge = by_swing * 0.2 + np.where(facing > 0, plane, 0.0)
     target = _frame(hinge, local_upper)
-    turned = target @ _frame(np.tile(rest_hinge, (1, 1)), rest[0][None]).transpose(0, 2, 1)
+    turned = target @ _frame(rest_hinge[None], rest[0][None]).transpose(0, 2, 1)
     bent = np.einsum("tji,tj->ti", turned, local_lower)
     angle = np.arccos(np.clip(np.sum(bent * rest[1], axis=-1), -1, 1))
     return turned, Rotation.from_rotvec(angle[:, None] * rest_hinge).as_matrix()
@@ -111,19 +110,17 @@ def _swing(rest: Array, wanted: Array) -> Array:
     return Rotation.from_rotvec(axis / np.maximum(sine, 1e-9) * angle).as_matrix()
 
 
-def _root(pose: Pose, image: Array, weight: Array, rest_joints: Array, landmarks: Points) -> Array:
+def _root(pose: Pose, image: Array, rest_joints: Array, landmarks: Points) -> Array:
     """The pelvis (T, 3) that best explains the image: linear least squares in the translation t of
     (x + t_x) = u (z + t_z), (y + t_y) = v (z + t_z).
     """
     places = posed(pose, rest_joints).points(landmarks)
-    count, total = weight.shape
+    count, total = image.shape[:2]
     rows = np.zeros((count, total, 2, 3))
     rows[..., 0, 0] = rows[..., 1, 1] = 1.0
     rows[..., 2] = -image
-    right = image * places[..., 2:] - places[..., :2]
-    scale = np.sqrt(weight)[..., None]
-    rows = (rows * scale[..., None]).reshape(count, -1, 3)
-    right = (right * scale).reshape(count, -1)
+    rows = rows.reshape(count, -1, 3)
+    right = (image * places[..., 2:] - places[..., :2]).reshape(count, -1)
     normal = rows.transpose(0, 2, 1) @ rows + 1e-9 * np.eye(3)
     root = np.linalg.solve(normal, np.einsum("tri,tr->ti", rows, right)[..., None])[..., 0]
     root[:, 2] = np.clip(root[:, 2], 0.3, 1e3)
