@@ -36,7 +36,9 @@ _ROLL_SPREAD = np.radians(2.0)
 _UPRIGHT_SPREAD = np.radians(4.0)
 _SOLE_SPREAD_M = 0.06
 _SAMPLE_SECONDS = 0.3
-_STANDING_SPEED, _STANDING_WIDTH = 0.45, 0.10
+_DEPTH_SHARE = 0.5
+"""What counts of a speed along the camera's axis: of feet that stand, it is read two to six times as fast as across."""
+_STANDING_SPEED, _STANDING_WIDTH = 0.60, 0.10
 _STANDING_HEIGHT, _HEIGHT_WIDTH = 0.06, 0.015
 _CONTACT_SMOOTHING_S = 0.04
 
@@ -128,10 +130,10 @@ def _soles(estimate: Estimate) -> Array:
 
 
 def _speeds(places: Array, times: Array) -> Array:
-    """Speed in m/s of points (T, ..., 3), by central differences over the true times."""
+    """Speed in m/s of points (T, ..., 3), camera frame, by central differences over the true times; less in depth."""
     if len(places) < 2:
         return np.zeros(places.shape[:-1])
-    return np.linalg.norm(np.gradient(places, times, axis=0), axis=-1)
+    return np.linalg.norm(np.gradient(places, times, axis=0) * [1.0, 1.0, _DEPTH_SHARE], axis=-1)
 
 
 def _up(estimates: Sequence[Estimate], soles: Sequence[Array], speeds: Sequence[Array]) -> Array:
