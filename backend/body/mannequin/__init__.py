@@ -15,7 +15,7 @@ In the file's terms, with betas b and joint rotations R (Loper et al. 2015):
 ``J_regressor shapedirs`` equals ``shape.joint_directions()``: one unit of each beta moves the joints by
 
     0 stature         everything grows by 7 cm / 1.72 m about the pelvis
-    1 weight          no joint; about 8.6 litres of flesh
+    1 weight          no joint; about 9 litres of flesh
     2 leg_length      3 cm between hip and ankle, spread over thigh and shank
     3 arm_length      2.5 cm between shoulder and wrist, spread over upper arm and forearm
     4 shoulder_width  each shoulder 1.5 cm outwards, with its arm

@@ -25,11 +25,12 @@ def arrays() -> dict[str, np.ndarray]:
     vertices = _rounded(mesh.vertices).astype(np.float64)
     faces = surface.triangles(mesh.quads)
     skin = weights.skin_weights(vertices, mesh.quads)
-    regressor = weights.joint_regressor(vertices, skin)
-    normals = surface.normals(vertices, faces)
+    flesh = shape.flesh_directions(vertices, surface.normals(vertices, faces))
+    regressor = weights.joint_regressor(vertices, skin, flesh)
+    mean = surface.averaging(mesh.quads, len(vertices))
     return {
         "v_template": _rounded(vertices),
-        "shapedirs": _rounded(shape.shape_directions(vertices, normals, skin, regressor)),
+        "shapedirs": _rounded(shape.shape_directions(vertices, flesh, regressor, mean)),
         "posedirs": _rounded(correctives.pose_directions(vertices, mesh.quads, skin)),
         "J_regressor": regressor.astype(np.float32),
         "weights": skin.astype(np.float32),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 from vibe_blender.contract.quaternions import Array
 from vibe_blender.contract.skeleton import JOINT_COUNT, JOINT_NAMES, REST_JOINTS
@@ -23,6 +24,7 @@ HIP_FLESH_M = 0.012
 TORSO_M = 0.025
 HEAD_SCALE = 0.04
 _HEIGHT = 1.72
+_PUSH_SMOOTHING_ROUNDS = 12
 
 _J = {name: REST_JOINTS[index] for index, name in enumerate(JOINT_NAMES)}
 
@@ -32,30 +34,32 @@ def joint_directions() -> Array:
     return np.stack([_skeletal(index, REST_JOINTS) for index in range(len(COMPONENTS))], axis=2)
 
 
-def shape_directions(vertices: Array, normals: Array, weights: Array, regressor: Array) -> Array:
+def flesh_directions(vertices: Array, normals: Array) -> Array:
+    """Metres (V, 3, 10), body frame, that the flesh alone moves per unit of each component, along normals (V, 3)."""
+    return np.stack([_flesh(name, vertices)[:, None] * normals for name in COMPONENTS], axis=2)
+
+
+def shape_directions(vertices: Array, flesh: Array, regressor: Array, mean: sparse.csr_matrix) -> Array:
     """Metres (V, 3, 10), body frame, that the skin moves per unit of each component.
 
-    The skin follows the skeleton's own displacement field plus flesh along the normals. What little the regressed
-    joints then miss of ``joint_directions`` is taken out by moving the skin with its skin weights, so that
+    The skin follows the skeleton's own displacement field plus the flesh. What little the regressed joints then miss of
+    ``joint_directions`` is taken out by a smooth push around each joint, so that
     ``regressor @ shape_directions == joint_directions``.
 
     Args:
         vertices: (V, 3) metres, body frame.
-        normals: (V, 3) unit, outward.
-        weights: (V, 24) skin weights.
+        flesh: (V, 3, 10) from ``flesh_directions``.
         regressor: (24, V) joint regressor.
+        mean: (V, V) matrix that replaces every vertex by the mean of its neighbours.
     """
-    wanted = joint_directions()
-    result = np.stack(
-        [
-            _skeletal(index, vertices) + _flesh(name, vertices)[:, None] * normals
-            for index, name in enumerate(COMPONENTS)
-        ],
-        axis=2,
-    )
-    missing = wanted - np.einsum("jv,vck->jck", regressor, result)
-    correction = np.linalg.lstsq(regressor @ weights, missing.reshape(JOINT_COUNT, -1), rcond=None)[0]
-    return result + np.einsum("vj,jck->vck", weights, correction.reshape(JOINT_COUNT, 3, -1))
+    result = np.stack([_skeletal(index, vertices) for index in range(len(COMPONENTS))], axis=2) + flesh
+    missing = joint_directions() - np.einsum("jv,vck->jck", regressor, result)
+    push = regressor.T
+    for _ in range(_PUSH_SMOOTHING_ROUNDS):
+        push = mean @ push
+    push /= push.max(axis=0)
+    strength = np.linalg.solve(regressor @ push, missing.reshape(JOINT_COUNT, -1)).reshape(missing.shape)
+    return result + np.einsum("vj,jck->vck", push, strength)
 
 
 def _ramp(value: Array, low: float, high: float) -> Array:

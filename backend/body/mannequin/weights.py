@@ -96,8 +96,14 @@ def _share(name: str, points: Array) -> Array:
     raise ValueError(f"no skin zone for {name}")
 
 
-def joint_regressor(vertices: Array, weights: Array) -> Array:
-    """Rows (24, V) of non-negative weights summing to 1 that place every joint exactly, from vertices around it."""
+def joint_regressor(vertices: Array, weights: Array, flesh: Array) -> Array:
+    """Rows (24, V) of non-negative weights summing to 1 that place every joint exactly, from vertices around it.
+
+    Args:
+        vertices: (V, 3) metres, body frame.
+        weights: (V, 24) skin weights.
+        flesh: (V, 3, K) displacements that leave bones where they are: a belly must not pull the spine forward.
+    """
     image = mirror_map(vertices)
     rows = np.zeros((JOINT_COUNT, len(vertices)))
     for joint, name in enumerate(JOINT_NAMES):
@@ -106,7 +112,7 @@ def joint_regressor(vertices: Array, weights: Array) -> Array:
             continue
         nearby = _around(joint, vertices, weights)
         row = np.zeros(len(vertices))
-        row[nearby] = _convex_combination(vertices[nearby], REST_JOINTS[joint])
+        row[nearby] = _convex_combination(vertices[nearby], REST_JOINTS[joint], flesh[nearby])
         rows[joint] = (row + row[image]) / 2 if "left" not in name else row
     return rows
 
@@ -120,16 +126,18 @@ def _around(joint: int, vertices: Array, weights: Array) -> np.ndarray:
     return np.argsort(np.where(own > 0.5, offset, offset + 1.0), kind="stable")[:400]
 
 
-def _convex_combination(points: Array, target: Array) -> Array:
-    """Non-negative weights (N,) summing to 1 whose mean of points (N, 3) is the target, spread over the near ones."""
+def _convex_combination(points: Array, target: Array, flesh: Array) -> Array:
+    """Non-negative weights (N,) summing to 1 whose mean of points (N, 3) is the target, spread over the near ones.
+
+    The mean of the displacements ``flesh`` (N, 3, K) is brought close to zero.
+    """
     spread = np.linalg.norm(points - target, axis=1)
-    nearest = spread.min()
-    penalty = np.diag(1e-3 * (spread / nearest) ** 2)
-    system = np.concatenate(
-        [np.concatenate([points - target, np.full((len(points), 1), 0.1)], axis=1).T * 100, penalty]
-    )
-    wanted = np.concatenate([np.zeros(3), [0.1 * 100], np.zeros(len(points))])
-    solution = nnls(system, wanted)[0]
+    penalty = np.diag(1e-3 * (spread / spread.min()) ** 2)
+    place = np.concatenate([points - target, np.full((len(points), 1), 0.1)], axis=1).T
+    rows = np.concatenate([100 * place, 10 * flesh.reshape(len(points), -1).T, penalty])
+    wanted = np.zeros(len(rows))
+    wanted[3] = 100 * 0.1
+    solution = nnls(rows, wanted)[0]
     active = solution > 1e-6
     exact = np.concatenate([(points - target)[active], np.ones((active.sum(), 1))], axis=1).T
     error = np.array([0.0, 0.0, 0.0, 1.0]) - exact @ solution[active]

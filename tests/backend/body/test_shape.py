@@ -101,6 +101,16 @@ def test_belly_grows_to_the_front(body: BodyModel):
     assert moved[front, 2] > 0.02
 
 
+@pytest.mark.parametrize("name", ["weight", "muscularity", "belly"])
+def test_flesh_leaves_hands_feet_and_skull_in_place(body: BodyModel, name: str):
+    x, y, _ = body.template.T
+    still = (np.abs(x) > 0.72) | (y < -1.12) | (y > 0.42)
+    moved = np.linalg.norm(body.rest_vertices(_betas(name)) - body.template, axis=1)
+    assert moved[still].max() < 0.002
+    if name == "belly":
+        assert moved[(np.abs(x) > 0.2) | (y < -0.5) | (y > 0.27)].max() < 0.002
+
+
 def test_head_size_scales_the_head_by_4_per_cent(body: BodyModel):
     crown = np.argmax(body.template[:, 1])
     head = REST_JOINTS[JOINT_NAMES.index("head")]
