@@ -22,20 +22,19 @@ from backend.detection import PersonDetector
 from backend.estimators.estimate import Estimate
 from backend.estimators.keypoints import KeypointEstimator
 from backend.landmarks import LandmarkModel
+from backend.preview import Preview
 from backend.recording import Recording
 from backend.tracking import Observation, PeopleTracker
 from backend.video import VideoFacts, probe, read_frames
 from backend.world import Ground, find_ground, place
 from vibe_blender.contract.errors import CaptureError
-from vibe_blender.contract.protocol import Event, Frames, Hello, Job, PersonFound, Progress, Stage, VideoOpened, Warned
-from vibe_blender.contract.take import Person, Take, TakeWriter, Video, partial_path
+from vibe_blender.contract.protocol import Event, Hello, Job, Progress, Stage, VideoOpened, Warned
+from vibe_blender.contract.take import Take, TakeWriter, Video, partial_path
 
 Emit = Callable[[Event], None]
 
 _STRETCH = 30
 """Frames between two writes of the take; a crash costs no more than these."""
-_CONTEXT = 10
-_PREVIEW_ITERATIONS = 2
 _LEAST_FRAMES = 10
 """Who is seen in fewer frames, and in less than half of a short video, is taken for a mistake of the detector."""
 _FULL_FRAME_DIAGONAL_MM = math.hypot(36.0, 24.0)
@@ -147,7 +146,7 @@ class _Capture:
         self._focal_px = _focal_px(job, facts)
         self._estimator = KeypointEstimator(body, self._focal_px, self._centre_px, job.height_m)
         self._recording = Recording()
-        self._preview = _Preview(self._estimator, emit)
+        self._preview = Preview(self._estimator, emit)
         self._extended = 0
         self._warnings: list[str] = []
         self._clock = _Clock(emit)
@@ -189,6 +188,8 @@ class _Capture:
             raise CaptureFailed(error, self._keep()) from error
         except Cancelled:
             raise Cancelled(self._keep()) from None
+        finally:
+            self._preview.close()
         self._emit(Stage("save"))
         try:
             path = self._writer.finish(take)
@@ -205,6 +206,18 @@ class _Capture:
         if self._recording.times and (self._writer.noted("ended") or (self._job.end and first >= self._job.end)):
             return
         self._clock.start("watch", max(end - start, 0), done=first - start)
+        try:
+            self._read(first, start)
+        except CaptureError as error:
+            # The capture that is resumed was stopped between the last frame and its end.
+            if error.code != "bad_range" or not self._recording.times:
+                raise
+        self._save()
+        self._extend()
+        self._writer.note("ended", self._job.end is None or self._recording.next_frame < self._job.end)
+
+    def _read(self, first: int, start: int) -> None:
+        """Takes in the frames from ``first`` on; progress counts from ``start``."""
         for frame in read_frames(self._facts.path, first, self._job.end, self._warn):
             self._recording.add(frame.index, frame.time_s, self._people.update(frame.index, frame.time_s, frame.image))
             self._clock.tick(frame.index + 1 - start)
@@ -212,8 +225,6 @@ class _Capture:
                 self._save()
             if self._cancelled.is_set():
                 raise Cancelled
-        self._save()
-        self._writer.note("ended", self._job.end is None or self._recording.next_frame < self._job.end)
 
     def _save(self) -> None:
         """Puts the newest stretch into the growing take, all that belongs to it at once."""
@@ -221,6 +232,7 @@ class _Capture:
             self._recording.save(self._writer)
             self._writer.note("people", self._people.record())
             self._extend()
+        self._preview.start(self._recording, self._cast())
 
     def _cast(self) -> list[int]:
         """The people seen often enough to be there."""
@@ -252,16 +264,16 @@ class _Capture:
         return self._take(dict(zip(people, estimates, strict=True)), find_ground(estimates))
 
     def _extend(self) -> None:
-        """Adds the preview of the newest frames to the growing take."""
-        piece = self._preview.solve(self._recording, self._cast())
+        """Adds the preview of the stretch before to the growing take."""
+        piece = self._preview.collect()
         if piece is not None:
-            self._writer.extend(self._take(*piece, since=self._extended))
-            self._extended = len(self._recording.times)
+            self._writer.extend(self._take(piece.estimates, piece.ground, slice(self._extended, piece.frame_count)))
+            self._extended = piece.frame_count
 
-    def _take(self, estimates: dict[int, Estimate], ground: Ground, since: int = 0) -> Take:
-        """What is known of the captured frames from the ``since``-th on."""
+    def _take(self, estimates: dict[int, Estimate], ground: Ground, frames: slice = slice(None)) -> Take:
+        """What is known of some of the captured frames."""
         facts, recording = self._facts, self._recording
-        times, first = np.array(recording.times[since:]), recording.first_frame + since
+        times, first = np.array(recording.times[frames]), recording.first_frame + (frames.start or 0)
         return Take(
             video=Video(str(facts.path), facts.width_px, facts.height_px, facts.fps, times, first),
             camera=ground.camera(self._focal_px, self._centre_px),
@@ -288,61 +300,6 @@ class _Capture:
     def _warn(self, code: str, message: str) -> None:
         self._warnings.append(message)
         self._emit(Warned(code, message))
-
-
-class _Preview:
-    """Motion while the video is still being read: short stretches, solved roughly, on the first floor found.
-
-    Attributes:
-        solved: how many of each person's frames are done.
-    """
-
-    def __init__(self, estimator: KeypointEstimator, emit: Emit) -> None:
-        self._estimator, self._emit = estimator, emit
-        self._ground: Ground | None = None
-        self.solved: dict[int, int] = {}
-        self._told: set[int] = set()
-
-    def solve(self, recording: Recording, people: list[int]) -> tuple[dict[int, Estimate], Ground] | None:
-        """The newest frames of those of the people who have any."""
-        fresh: dict[int, Estimate] = {}
-        for person in people:
-            done, count = self.solved.get(person, 0), recording.frame_count(person)
-            if done == count:
-                continue
-            context = min(done, _CONTEXT)
-            evidence = recording.evidence(person, slice(done - context, count))
-            estimate = self._estimator.estimate(evidence, iterations=_PREVIEW_ITERATIONS)
-            fresh[person] = _without_first(estimate, context)
-            self.solved[person] = count
-        if not fresh:
-            return None
-        if self._ground is None:
-            self._ground = find_ground(list(fresh.values()))
-        for person, estimate in fresh.items():
-            self._tell(place(estimate, self._ground, person))
-        return fresh, self._ground
-
-    def _tell(self, placed: Person) -> None:
-        if placed.id not in self._told:
-            self._told.add(placed.id)
-            self._emit(PersonFound(placed.id, int(placed.frames[0]), np.round(placed.rest_joints, 5).tolist()))
-        breaks = np.flatnonzero(np.diff(placed.frames) > 1) + 1
-        for run in np.split(np.arange(len(placed.frames)), breaks):
-            self._emit(
-                Frames(
-                    placed.id,
-                    int(placed.frames[run[0]]),
-                    np.round(placed.rotations[run], 5).tolist(),
-                    np.round(placed.root[run], 4).tolist(),
-                    np.round(placed.confidence[run], 3).tolist(),
-                )
-            )
-
-
-def _without_first(estimate: Estimate, count: int) -> Estimate:
-    still = {"rest_joints", "betas"}
-    return Estimate(**{k: v if k in still else v[count:] for k, v in estimate.__dict__.items()})
 
 
 def _focal_px(job: Job, facts: VideoFacts) -> float:
