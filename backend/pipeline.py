@@ -203,18 +203,17 @@ class _Capture:
         start = self._job.start or 0
         end = min((frame for frame in (self._job.end, self._facts.frames) if frame), default=0)
         first = max(start, self._recording.next_frame) if self._recording.times else start
-        if self._recording.times and (self._writer.noted("ended") or (self._job.end and first >= self._job.end)):
+        if self._recording.times and self._job.end is not None and first >= self._job.end:
             return
         self._clock.start("watch", max(end - start, 0), done=first - start)
         try:
             self._read(first, start)
         except CaptureError as error:
-            # The capture that is resumed was stopped between the last frame and its end.
+            # The capture that is resumed had read the last frame when it was stopped.
             if error.code != "bad_range" or not self._recording.times:
                 raise
         self._save()
         self._extend()
-        self._writer.note("ended", self._job.end is None or self._recording.next_frame < self._job.end)
 
     def _read(self, first: int, start: int) -> None:
         """Takes in the frames from ``first`` on; progress counts from ``start``."""
