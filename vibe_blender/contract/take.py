@@ -272,13 +272,16 @@ class TakeWriter:
                 _remove(unfinished)
         self.close()
         if take.status == "complete":
-            _remove(self._part)
+            # The take is in its place: whoever holds on to the old file (on Windows) makes no failure of that.
+            with contextlib.suppress(OSError):
+                _remove(self._part)
         return self.path
 
     def discard(self) -> None:
         """Throws the growing file away."""
         self.close()
-        _remove(self._part)
+        with _translated(self._part, writing=True):
+            _remove(self._part)
 
     def note(self, key: str, value: object) -> None:
         """Remembers something about the capture itself, JSON, for a later ``--resume``."""

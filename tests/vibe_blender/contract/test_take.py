@@ -274,6 +274,22 @@ def test_a_disk_that_fills_up_at_the_end_keeps_both_files(path, monkeypatch) -> 
     assert sorted(path.parent.iterdir()) == sorted([path, partial_path(path)])
 
 
+def test_a_growing_file_that_somebody_holds_on_to_does_not_make_a_finished_take_a_failure(path, monkeypatch) -> None:
+    remove = module._remove
+
+    def held(victim: Path) -> None:
+        if victim == partial_path(path):
+            raise PermissionError(13, "used by another process")
+        remove(victim)
+
+    with TakeWriter(path) as writer:
+        writer.extend(piece(0, 4))
+        monkeypatch.setattr(module, "_remove", held)
+        assert writer.finish(piece(0, 4)) == path
+        assert code_of(writer.discard) == "take_unwritable"
+    assert load_take(path).status == "complete"
+
+
 def test_a_system_that_reports_no_space_is_the_same(path, monkeypatch) -> None:
     def replace_fails(*_: object) -> None:
         raise OSError(28, "No space left on device")
