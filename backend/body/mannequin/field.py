@@ -40,14 +40,14 @@ def round_cone(start: Sequence[float], end: Sequence[float], radius_start: float
     a, b = np.asarray(start, float), np.asarray(end, float)
     along = b - a
     length_squared = float(along @ along)
-    # Past this shift the closest point is no longer straight below the point but leans with the cone's flank.
+    # The flank's normal leans towards the smaller ball, so the nearest ball lies off the foot of the perpendicular.
     lean = (radius_start - radius_end) / np.sqrt(max(length_squared - (radius_start - radius_end) ** 2, 1e-12))
 
     def value(points: Array) -> Array:
         offset = points - a
         t = offset @ along / length_squared
         off_axis = np.linalg.norm(offset - t[:, None] * along, axis=1)
-        t = np.clip(t + lean * off_axis / np.sqrt(length_squared), 0.0, 1.0)
+        t = np.clip(t - lean * off_axis / np.sqrt(length_squared), 0.0, 1.0)
         return np.linalg.norm(offset - t[:, None] * along, axis=1) - (radius_start + t * (radius_end - radius_start))
 
     return value

@@ -11,7 +11,7 @@ from backend.body.mannequin.surface import mirror_map
 from backend.body.model import BodyModel, load
 from vibe_blender.contract.skeleton import JOINT_NAMES, PARENTS, REST_JOINTS
 
-MANNEQUIN = Path(__file__).parents[3] / "vibe_blender" / "assets" / "mannequin.npz"
+MANNEQUIN = Path(__file__).parents[4] / "vibe_blender" / "assets" / "mannequin.npz"
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from backend.body.skinning import pose_offsets, posed_vertices
 from vibe_blender.contract.quaternions import from_axis_angles, rotate
 from vibe_blender.contract.skeleton import JOINT_NAMES, PARENTS, REST_JOINTS, forward_kinematics
 
-MANNEQUIN = Path(__file__).parents[3] / "vibe_blender" / "assets" / "mannequin.npz"
+MANNEQUIN = Path(__file__).parents[4] / "vibe_blender" / "assets" / "mannequin.npz"
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 from backend.body.mannequin import build
 
-MANNEQUIN = Path(__file__).parents[3] / "vibe_blender" / "assets" / "mannequin.npz"
+MANNEQUIN = Path(__file__).parents[4] / "vibe_blender" / "assets" / "mannequin.npz"
 
 
 @pytest.mark.slow
