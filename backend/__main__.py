@@ -153,7 +153,7 @@ def _interrupt_cancels(cancelled: threading.Event) -> Iterator[None]:
 
 def info(options: argparse.Namespace, session: Session) -> int:
     """``vibe info``: what is in a take."""
-    from vibe_blender.contract.take import load_take
+    from vibe_blender.contract.take_file import load_take
 
     from .summary import summarise
 
@@ -164,7 +164,7 @@ def info(options: argparse.Namespace, session: Session) -> int:
 
 def export(options: argparse.Namespace, session: Session) -> int:
     """``vibe export``: a take becomes a plain .npz."""
-    from vibe_blender.contract.take import load_take
+    from vibe_blender.contract.take_file import load_take
 
     from . import exporting
 
@@ -174,7 +174,7 @@ def export(options: argparse.Namespace, session: Session) -> int:
 
 def evaluate(options: argparse.Namespace, session: Session) -> int:
     """``vibe evaluate``: how far a take is from the truth."""
-    from vibe_blender.contract.take import load_take
+    from vibe_blender.contract.take_file import load_take
 
     from . import evaluation
 

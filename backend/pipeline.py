@@ -29,7 +29,8 @@ from backend.video import VideoFacts, probe, read_frames
 from backend.world import Ground, find_ground, place
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.protocol import Event, Hello, Job, Progress, Stage, VideoOpened, Warned
-from vibe_blender.contract.take import Take, TakeWriter, Video, partial_path
+from vibe_blender.contract.take import Take, Video
+from vibe_blender.contract.take_file import TakeWriter, partial_path
 
 Emit = Callable[[Event], None]
 
@@ -157,8 +158,8 @@ class _Capture:
     def _settings(self) -> dict[str, Any]:
         """What must be the same for what was read earlier to go together with what is read now."""
         job, facts = self._job, self._facts
-        size = [facts.width_px, facts.height_px]
-        return {"size": size, "start": job.start or 0, "people": job.people, "boxes": job.boxes, "fast": job.fast}
+        video = [facts.width_px, facts.height_px, facts.fps, facts.frames]
+        return {"video": video, "start": job.start or 0, "people": job.people, "boxes": job.boxes, "fast": job.fast}
 
     def _go_on(self) -> None:
         """Takes up an interrupted capture of the same video, exactly where its last finished stretch ended."""

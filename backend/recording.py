@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backend.body.keypoints import LANDMARK_NAMES
 from backend.estimators.keypoints import Evidence, Readings
 from backend.tracking import Observation
-from vibe_blender.contract.take import TakeWriter
+from vibe_blender.contract.take_file import TakeWriter
 
 Array = NDArray[Any]
 

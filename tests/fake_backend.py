@@ -20,7 +20,8 @@ import numpy as np
 from vibe_blender.contract import protocol
 from vibe_blender.contract.quaternions import from_axis_angles, multiply
 from vibe_blender.contract.skeleton import REST_JOINTS
-from vibe_blender.contract.take import Camera, Person, Take, TakeWriter, Video
+from vibe_blender.contract.take import Camera, Person, Take, Video
+from vibe_blender.contract.take_file import TakeWriter
 
 WIDTH_PX, HEIGHT_PX, FPS = 320, 180, 25.0
 UPRIGHT = from_axis_angles(np.array([np.pi / 2, 0.0, 0.0]))

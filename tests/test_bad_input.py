@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from backend.__main__ import main
-from vibe_blender.contract import take as take_module
+from vibe_blender.contract import take_file as take_module
 from vibe_blender.contract.protocol import Cancelled, Done, Event, Failed, Frames, Job, Warned, event_from_line
-from vibe_blender.contract.take import load_take, partial_path, save_take
+from vibe_blender.contract.take_file import load_take, partial_path, save_take
 
 av = pytest.importorskip("av")
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -15,7 +15,8 @@ import pytest
 from backend.evaluation import EvaluationReport, PersonReport
 from vibe_blender.contract import protocol, quaternions
 from vibe_blender.contract.skeleton import JOINT_NAMES, REST_JOINTS
-from vibe_blender.contract.take import Camera, Person, Take, TakeWriter, Video, partial_path, save_take
+from vibe_blender.contract.take import Camera, Person, Take, Video
+from vibe_blender.contract.take_file import TakeWriter, partial_path, save_take
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

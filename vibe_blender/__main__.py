@@ -29,7 +29,8 @@ from .contract.arguments import add_capture_arguments, job_from
 from .contract.console import Console
 from .contract.errors import CaptureError
 from .contract.protocol import LAST_EVENTS, Cancelled, Done, Failed, Job, Warned
-from .contract.take import Take, load_take
+from .contract.take import Take
+from .contract.take_file import load_take
 
 DONE, FAILED, CANCELLED = 0, 1, 130
 _FIRST_FRAME = 1

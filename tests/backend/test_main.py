@@ -28,7 +28,7 @@ from vibe_blender.contract.protocol import (
     Warned,
     event_from_line,
 )
-from vibe_blender.contract.take import save_take
+from vibe_blender.contract.take_file import save_take
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

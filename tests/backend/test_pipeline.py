@@ -17,7 +17,8 @@ from tests.acting import Actor, act
 from tests.studio import CENTRE_PX, FOCAL_PX, SIZE, Cast, Studio
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.protocol import Event, Frames, Hello, PersonFound, Progress, Stage, VideoOpened
-from vibe_blender.contract.take import Take, TakeWriter, load_take, partial_path, save_take
+from vibe_blender.contract.take import Take
+from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path, save_take
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from backend.landmarks import BODY_COUNT, POINT_COUNT, Landmarks
 from backend.recording import Recording
 from backend.tracking import Observation
 from tests.fake_backend import small_take
-from vibe_blender.contract.take import TakeWriter, load_take, partial_path
+from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from backend import metrics  # noqa: E402
 from backend.evaluation import EvaluationReport, PersonReport, evaluate, load_truth  # noqa: E402
-from vibe_blender.contract.take import load_take  # noqa: E402
+from vibe_blender.contract.take_file import load_take  # noqa: E402
 
 COLUMNS = (
     ("PA-MPJPE mm", "pa_mpjpe_mm", "{:.1f}"),

@@ -22,7 +22,8 @@ sys.path.insert(0, str(REPOSITORY))
 from backend.body.model import BodyModel, load  # noqa: E402
 from backend.body.skinning import posed_vertices  # noqa: E402
 from backend.video import read_frames  # noqa: E402
-from vibe_blender.contract.take import Person, Take, load_take  # noqa: E402
+from vibe_blender.contract.take import Person, Take  # noqa: E402
+from vibe_blender.contract.take_file import load_take  # noqa: E402
 
 COLOURS = ((240, 160, 70), (90, 170, 240), (120, 210, 110), (220, 110, 200))
 TILE_PX = 300

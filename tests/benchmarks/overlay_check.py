@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from vibe_blender.__main__ import main as build
 from vibe_blender.contract.skeleton import JOINT_NAMES, LIMB_JOINTS
-from vibe_blender.contract.take import Camera, Person, Video, load_take
+from vibe_blender.contract.take import Camera, Person, Video
+from vibe_blender.contract.take_file import load_take
 from vibe_blender.motion.curves import scene_frames
 from vibe_blender.scene.camera import frame_rate
 

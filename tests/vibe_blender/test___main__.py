@@ -15,7 +15,7 @@ bpy = pytest.importorskip("bpy")
 
 from tests.fake_backend import small_take, walking_person
 from vibe_blender.__main__ import main
-from vibe_blender.contract.take import load_take, save_take
+from vibe_blender.contract.take_file import load_take, save_take
 from vibe_blender.scene.camera import frame_rate
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from ..contract.errors import CaptureError
 from ..contract.protocol import LAST_EVENTS, Cancelled, Event, Hello, Job, event_from_line
-from ..contract.take import partial_path
+from ..contract.take_file import partial_path
 
 PROGRAM_FOLDER = Path(__file__).resolve().parents[2]
 """The folder that holds both halves: the repository, or the installed extension."""

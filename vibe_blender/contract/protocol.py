@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_type_hints
 
 from .errors import CaptureError
 from .version import VERSION
@@ -62,9 +62,12 @@ class Job:
         if record.get("protocol") != PROTOCOL_VERSION:
             raise _version_error(record.get("protocol"))
         known = {item.name for item in fields(cls)}
-        unknown = sorted(set(record) - known)
-        if unknown or not {"video", "take"} <= set(record):
-            what = f"unknown options {', '.join(unknown)}" if unknown else "video or take is missing"
+        unknown, kinds = sorted(set(record) - known), get_type_hints(cls)
+        wrong = [name for name in record if name in known and not _fits(record[name], kinds[name])]
+        if unknown or wrong or not {"video", "take"} <= set(record):
+            what = "video or take is missing"
+            if unknown or wrong:
+                what = f"unknown options {', '.join(unknown)}" if unknown else f"wrong kind of value for {wrong[0]}"
             raise CaptureError(
                 "bad_job", f"The job cannot be read: {what}.", "Update the add-on and the backend together."
             )
@@ -217,6 +220,13 @@ def event_from_line(line: str) -> Event | None:
         return kind(**{name: value for name, value in record.items() if name in known})
     except TypeError as error:
         raise _bad_line(line) from error
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a JSON value may stand for a field: a whole number is a number too, a truth value is not."""
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, kind) or (isinstance(value, int) and isinstance(float(value), kind))
 
 
 def _record(line: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from vibe_blender.client import process
 from vibe_blender.client.process import CaptureProcess
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.protocol import Cancelled, Done, Event, Failed, Frames, Hello, Job, PersonFound
-from vibe_blender.contract.take import load_take
+from vibe_blender.contract.take_file import load_take
 
 
 @pytest.fixture

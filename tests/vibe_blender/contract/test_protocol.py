@@ -100,3 +100,17 @@ def test_a_job_that_cannot_be_done_as_asked_is_refused(change) -> None:
     with pytest.raises(CaptureError) as caught:
         Job.from_line(json.dumps(record))
     assert caught.value.code == "bad_job"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("people", 2), ("start", "5"), ("fast", 1), ("height_m", True), ("end", 2.5)]
+)
+def test_a_job_with_a_value_of_the_wrong_kind_is_refused(name: str, value: object) -> None:
+    record = {"video": "a.mp4", "take": "a.take", "protocol": PROTOCOL_VERSION, name: value}
+    with pytest.raises(CaptureError, match=name):
+        Job.from_line(json.dumps(record))
+
+
+def test_a_whole_number_is_a_number() -> None:
+    record = {"video": "a.mp4", "take": "a.take", "protocol": PROTOCOL_VERSION, "height_m": 2, "start": 3}
+    assert Job.from_line(json.dumps(record)).height_m == 2

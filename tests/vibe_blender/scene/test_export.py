@@ -13,7 +13,7 @@ bpy = pytest.importorskip("bpy")
 from tests.fake_backend import FPS, small_take, walking_person
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.skeleton import JOINT_NAMES
-from vibe_blender.contract.take import save_take
+from vibe_blender.contract.take_file import save_take
 from vibe_blender.scene.assembly import assemble
 from vibe_blender.scene.camera import match_scene, set_frame_rate
 from vibe_blender.scene.export import check_destination, save

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from tests.fake_backend import small_take, walking_person
-from vibe_blender.contract import take as module
+from vibe_blender.contract import take_file as module
 from vibe_blender.contract.errors import CaptureError
-from vibe_blender.contract.take import Person, Take, TakeWriter, load_take, partial_path, save_take
+from vibe_blender.contract.take import Person, Take
+from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path, save_take
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 GROW_FOREVER = """
@@ -21,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 import numpy as np
 from tests.fake_backend import small_take, walking_person
-from vibe_blender.contract.take import TakeWriter
+from vibe_blender.contract.take_file import TakeWriter
 take = small_take()
 writer = TakeWriter(Path(sys.argv[1]))
 n = 0
@@ -37,7 +38,7 @@ from dataclasses import replace
 from pathlib import Path
 import numpy as np
 from tests.fake_backend import small_take, walking_person
-from vibe_blender.contract import take as module
+from vibe_blender.contract import take_file as module
 writer = module.TakeWriter(Path(sys.argv[1]))
 writer.extend(small_take(count=5))
 insert = module._insert
