@@ -18,7 +18,7 @@ from vibe_blender.contract import quaternions
 
 from .evidence import LIMBS, Readings, merge, repair_flips
 from .fit import Model, Observed, Spread, fit
-from .kinematics import Points, Pose, posed
+from .kinematics import GROUP_COUNT, Points, Pose, posed
 from .spans import SPAN_ENDS, SPAN_MATRIX, SPAN_SLOPE, SPAN_SPREAD_M
 from .start import first_pose, leg_and_torso, turned_to_ray
 
@@ -91,17 +91,22 @@ class KeypointEstimator:
             np.array([landmark.joint for landmark in LANDMARKS]),
             np.array([landmark.offset for landmark in LANDMARKS]) * scale,
         )
-        seen = self._observed(evidence.times, merged, gap, world)
         model = Model(rest_joints, landmarks, SPAN_MATRIX, SPAN_SPREAD_M, _SMOOTH)
-        start = first_pose(world, seen.image, rest_joints, landmarks)
-        pose = _fit_in_windows(_calmed(start, evidence.times), seen, model, iterations, progress)
-        rotations = quaternions.continuous(quaternions.from_matrices(pose.joint_rotations()))
+
+        def solved(window: slice) -> _Part:
+            seen = self._observed(evidence.times[window], merged.window(window), gap[window], world[window])
+            start = _calmed(first_pose(world[window], seen.image, rest_joints, landmarks), seen.times)
+            pose, _ = fit(start, seen, model, Spread(), iterations)
+            return _Part(pose, _confidence(pose, seen, model, merged.visibility[window]))
+
+        whole = _in_windows(len(evidence.times), solved, progress)
+        turns = [quaternions.from_matrices(whole.pose.window(w).joint_rotations()) for w in _windows(len(world), 0)]
         return Estimate(
             frames=evidence.frames,
             times=evidence.times,
-            rotations=rotations,
-            root=pose.root,
-            confidence=_confidence(pose, seen, model, merged),
+            rotations=quaternions.continuous(np.concatenate(turns)),
+            root=whole.pose.root,
+            confidence=whole.confidence,
             boxes=evidence.boxes,
             keypoints=np.concatenate([merged.image_px, merged.visibility[..., None]], axis=2),
             rest_joints=rest_joints,
@@ -138,44 +143,48 @@ def rest_joints_scale(betas: Array) -> float:
     return 1.0 + float(betas[0]) * _STATURE_STEP_M / _AVERAGE_STATURE_M
 
 
-def _fit_in_windows(
-    start: Pose, seen: Observed, model: Model, iterations: int, progress: Callable[[int], None]
-) -> Pose:
-    """The fit of a clip of any length in bounded memory: windows that overlap, two at a time, blended where they do."""
-    root, rotations = np.zeros_like(start.root), np.zeros_like(start.rotations)
-    windows = _windows(len(root))
+@dataclass(frozen=True)
+class _Part:
+    """What a window was solved to: the pose, and confidence (T,) 0..1."""
 
-    def fitted(window: slice) -> Pose:
-        return fit(start.window(window), seen.window(window), model, Spread(), iterations)[0]
+    pose: Pose
+    confidence: Array
 
+
+def _in_windows(count: int, solved: Callable[[slice], _Part], progress: Callable[[int], None]) -> _Part:
+    """A clip of any length in bounded memory: windows that overlap, two at a time, blended where they do."""
+    root, rotations = np.zeros((count, 3)), np.zeros((count, GROUP_COUNT, 3, 3))
+    confidence = np.zeros(count)
+    windows = _windows(count, _OVERLAP)
     with ThreadPoolExecutor(_THREADS) as threads:
-        waiting = [threads.submit(fitted, window) for window in windows]
+        waiting = [threads.submit(solved, window) for window in windows]
         try:
             done = 0
             for window in windows:
                 part = waiting.pop(0).result()
-                shared = done - window.start
+                shared, both = done - window.start, slice(window.start, done)
                 blend = (np.arange(shared) + 1.0) / (shared + 1.0)
-                both = slice(window.start, done)
-                root[both] += blend[:, None] * (part.root[:shared] - root[both])
-                turned = rotations[both] + blend[:, None, None, None] * (part.rotations[:shared] - rotations[both])
+                before, after = Pose(root[both].copy(), rotations[both].copy()), part.pose.window(slice(shared))
+                root[window], rotations[window] = part.pose.root, part.pose.rotations
+                root[both] = before.root + blend[:, None] * (after.root - before.root)
+                turned = before.rotations + blend[:, None, None, None] * (after.rotations - before.rotations)
                 rotations[both] = _nearest_rotations(turned)
-                root[done : window.stop], rotations[done : window.stop] = part.root[shared:], part.rotations[shared:]
+                confidence[window] = part.confidence
                 done = window.stop
                 progress(done)
         finally:
             for future in waiting:
                 future.cancel()
-    return Pose(root, rotations)
+    return _Part(Pose(root, rotations), confidence)
 
 
-def _windows(count: int) -> list[slice]:
+def _windows(count: int, overlap: int) -> list[slice]:
     """Stretches of frames that cover all of them, each sharing some with the one before."""
     windows: list[slice] = []
     while not windows or windows[-1].stop < count:
-        first = max(windows[-1].stop - _OVERLAP, 0) if windows else 0
+        first = max(windows[-1].stop - overlap, 0) if windows else 0
         last = min(first + _WINDOW, count)
-        windows.append(slice(first, last if count - last >= _OVERLAP else count))
+        windows.append(slice(first, last if count - last >= overlap else count))
     return windows
 
 
@@ -191,11 +200,12 @@ def _calmed(pose: Pose, times: Array) -> Pose:
 def _nearest_rotations(matrices: Array) -> Array:
     """The rotations nearest to (..., 3, 3) matrices: a blend of two rotations is one only almost."""
     left, _, right = np.linalg.svd(matrices)
+    left[..., -1] *= np.sign(np.linalg.det(left @ right))[..., None]
     return left @ right
 
 
-def _confidence(pose: Pose, seen: Observed, model: Model, merged: Readings) -> Array:
+def _confidence(pose: Pose, seen: Observed, model: Model, visibility: Array) -> Array:
     """How far each frame can be trusted, (T,) 0..1: limbs that are seen, and explained by the fit."""
     places = posed(pose, model.rest_joints).points(model.landmarks)[:, LIMBS]
     missed = np.linalg.norm(places[..., :2] / places[..., 2:] - seen.image[:, LIMBS], axis=-1) / seen.side[:, None]
-    return np.mean(np.clip(merged.visibility[:, LIMBS], 0.0, 1.0) / (1.0 + (missed / 0.03) ** 2), axis=1)
+    return np.mean(np.clip(visibility[:, LIMBS], 0.0, 1.0) / (1.0 + (missed / 0.03) ** 2), axis=1)

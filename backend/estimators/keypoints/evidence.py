@@ -38,8 +38,14 @@ class Readings:
     visibility: Array
     side_px: Array
 
+    def window(self, frames: slice) -> Readings:
+        """The readings of some frames."""
+        return Readings(self.image_px[frames], self.world[frames], self.visibility[frames], self.side_px[frames])
+
     def swapped(self, frames: NDArray[np.bool_]) -> Readings:
         """The same with left and right exchanged in some frames (T,)."""
+        if not frames.any():
+            return self
         pick = np.where(frames[:, None], SWAP, np.arange(len(SWAP)))
         return Readings(
             np.take_along_axis(self.image_px, pick[..., None], axis=1),

@@ -70,10 +70,6 @@ class Observed:
     depth: Array
     depth_weight: Array
 
-    def window(self, frames: slice) -> Observed:
-        """What is known of some frames."""
-        return Observed(*(getattr(self, name)[frames] for name in self.__dataclass_fields__))
-
 
 @dataclass(frozen=True)
 class Model:
