@@ -46,10 +46,9 @@ def refused(video: Path | str, take: Path, *options: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def walk(request) -> Path:
-    """Five seconds of one person walking."""
-    bundled = sorted((REPOSITORY / "tests" / "data").glob("*.mp4"))
-    return bundled[0] if bundled else request.getfixturevalue("shared") / "clips" / "walk_side.mp4"
+def walk() -> Path:
+    """Three and a half seconds of one person walking."""
+    return REPOSITORY / "tests" / "data" / "walk.mp4"
 
 
 def pictures_of(path: Path) -> list[np.ndarray]:

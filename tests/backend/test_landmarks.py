@@ -12,7 +12,8 @@ from backend.body.keypoints import MIRROR
 from backend.crops import Region
 from backend.landmarks import BODY_COUNT, CROP_SIZE, MIRRORED_POINTS, POINT_COUNT, LandmarkModel, refine
 
-FRAME = 110
+SAMPLE = Path(__file__).resolve().parents[1] / "data" / "walk.mp4"
+FRAME = 75
 CELL_PX = CROP_SIZE / 64
 POINTS_AND_JOINTS = ((11, 16), (12, 17), (13, 18), (14, 19), (15, 20), (16, 21), (25, 4), (26, 5), (27, 7), (28, 8))
 POINTS, JOINTS = (list(numbers) for numbers in zip(*POINTS_AND_JOINTS, strict=True))
@@ -65,10 +66,9 @@ def model(models: Path) -> LandmarkModel:
 
 
 @pytest.fixture(scope="module")
-def scene(shared: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def scene() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A frame (640, 640, 3) of somebody jumping, true joints (24, 2) in pixels and (24, 3) in metres, camera axes."""
-    clip = shared / "clips" / "jump_turn.mp4"
-    with av.open(str(clip)) as container, np.load(clip.with_suffix(".gt.npz")) as truth:
+    with av.open(str(SAMPLE)) as container, np.load(SAMPLE.with_suffix(".gt.npz")) as truth:
         frame = next(islice(container.decode(video=0), FRAME, None)).to_ndarray(format="rgb24")
         return frame, truth["joints2d_0"][FRAME], truth["joints_cam_0"][FRAME].astype(float)
 
