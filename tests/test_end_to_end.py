@@ -31,8 +31,11 @@ for frame in range(scene.frame_start, scene.frame_end + 1, 10):
     x, y, depth = world_to_camera_view(scene, scene.camera, head)
     inside += 0 < x < 1 and 0 < y < 1 and depth > 0
     moved = max(moved, (head - rig.matrix_world @ rig.data.bones["head"].head_local).length)
+views = {area.spaces.active.region_3d.view_perspective
+         for screen in bpy.data.screens for area in screen.areas if area.type == "VIEW_3D"}
 print("LOOK", len(rig.pose.bones), inside, round(moved, 2), len(body.data.vertices), body.find_armature() == rig,
-      scene.render.resolution_x, scene.frame_end - scene.frame_start + 1, bool(scene.camera.data.background_images))
+      views == {"CAMERA"}, scene.render.resolution_x, scene.frame_end - scene.frame_start + 1,
+      bool(scene.camera.data.background_images))
 """
 
 
@@ -67,8 +70,8 @@ def test_the_file_holds_a_rig_a_body_and_a_matching_camera(made: Path) -> None:
     command = [sys.executable, "-c", LOOK_INSIDE, str(made / "walk.blend")]
     printed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False).stdout
     (line,) = [line for line in printed.splitlines() if line.startswith("LOOK")]
-    bones, inside, moved, vertices, bound, width, frames, backdrop = line.split()[1:]
-    assert (bones, inside, bound, width, frames, backdrop) == ("24", "11", "True", "640", "104", "True")
+    bones, inside, moved, vertices, bound, camera, width, frames, backdrop = line.split()[1:]
+    assert (bones, inside, bound, camera, width, frames, backdrop) == ("24", "11", "True", "True", "640", "104", "True")
     assert float(moved) > 1.0
     assert int(vertices) > 4000
 

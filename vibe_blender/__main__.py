@@ -178,7 +178,7 @@ def _build(options: argparse.Namespace, take: Take, console: Console) -> list[Pa
     import bpy
 
     from .scene.assembly import assemble
-    from .scene.camera import match_scene, set_frame_rate
+    from .scene.camera import look_through_camera, match_scene, set_frame_rate
     from .scene.export import save
     from .scene.picture import overlay_picture
 
@@ -189,6 +189,7 @@ def _build(options: argparse.Namespace, take: Take, console: Console) -> list[Pa
     set_frame_rate(scene, options.scene_fps or take.video.fps)
     assembly = assemble(take, scene, Path(take.video.path).stem, start=_FIRST_FRAME)
     match_scene(scene, assembly.camera, take.video, start=_FIRST_FRAME)
+    look_through_camera()
     for warning in assembly.warnings:
         console.emit(Warned("scene", warning))
     written = save(options.save, scene, assembly.actors)

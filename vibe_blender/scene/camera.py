@@ -88,6 +88,14 @@ def match_scene(scene: bpy.types.Scene, eye: bpy.types.Object, video: Video, *, 
     scene.frame_set(start)
 
 
+def look_through_camera() -> None:
+    """Turns every 3D view of the file to the scene's camera, so that who opens it sees the body over the video."""
+    for screen in bpy.data.screens:
+        for area in screen.areas:
+            if area.type == "VIEW_3D":
+                area.spaces.active.region_3d.view_perspective = "CAMERA"
+
+
 def set_frame_rate(scene: bpy.types.Scene, fps: float) -> None:
     """Plays the scene at ``fps``, which need not be whole."""
     scene.render.fps = max(1, round(fps))
