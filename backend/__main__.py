@@ -32,12 +32,22 @@ DONE, FAILED, WRONG_ARGUMENTS, CANCELLED = 0, 1, 2, 130
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Session:
-    """One run of a command: where its events go, and whether somebody asked it to stop."""
+    """One run of a command: where its events go, whether somebody asked it to stop, and the take it writes."""
 
     outlet: Outlet
     cancelled: threading.Event
+    take: str = ""
+
+    def growing(self) -> str:
+        """The take that was growing when the command failed, nothing where there is none."""
+        if not self.take:
+            return ""
+        from vibe_blender.contract.take_file import partial_path
+
+        part = partial_path(Path(self.take))
+        return str(part) if part.exists() else ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,12 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return CANCELLED
         except Exception as error:  # the one broad catch of the backend: nobody above it could say what went wrong
             traceback.print_exc(file=sys.stderr)
-            failure = _unexpected(error)
+            failure = _unexpected(error, session.growing())
         session.outlet.emit(failure)
         return FAILED
 
 
-def _unexpected(error: Exception) -> Failed:
+def _unexpected(error: Exception, take: str) -> Failed:
     if isinstance(error, ModuleNotFoundError) and str(error.name).split(".")[0] not in ("backend", "vibe_blender"):
         return Failed(
             "package_missing", f"The Python package {error.name} is not installed.", "Run `vibe doctor` for a remedy."
@@ -69,7 +79,7 @@ def _unexpected(error: Exception) -> Failed:
         "internal",
         f"The program failed unexpectedly ({type(error).__name__}: {error}).",
         "Please report it, with the log above.",
-        getattr(error, "take", ""),
+        take,
     )
 
 
@@ -113,6 +123,7 @@ def _run(job: Job, session: Session) -> int:
     from . import pipeline
 
     _spare_other_files(Path(job.take))
+    session.take = job.take
     try:
         with _interrupt_cancels(session.cancelled):
             captured = pipeline.run(job, session.outlet.emit, session.cancelled)
@@ -129,7 +140,9 @@ def _spare_other_files(take: Path) -> None:
         raise CaptureError("take_unwritable", f"{take} is a folder.", "Name a file in it, such as walk.take.")
     if take.is_file() and take.stat().st_size:
         with take.open("rb") as file:
-            if file.read(16) != b"SQLite format 3\0":
+            header = file.read(72)
+            # An SQLite file says at byte 68 whose it is; a take that was never finished may be too short to.
+            if header[:16] != b"SQLite format 3\0" or header[68:72] not in (b"VIBE", b""):
                 raise CaptureError(
                     "take_unwritable", f"{take} is there already and is no take.", "Choose another name for the take."
                 )

@@ -19,6 +19,11 @@ from vibe_blender.contract.errors import CaptureError
 Array = NDArray[np.floating]
 
 _MIN_SCORE = 0.5
+_UNREADABLE = (
+    OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, NotImplementedError, MemoryError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What numpy and zipfile raise at files that are damaged, encrypted or lie about their size."""
 
 
 class BoxedPeople:
@@ -64,7 +69,7 @@ def _load(path: Path) -> tuple[NDArray[np.int64], Array, NDArray[np.int64]]:
         with np.load(path, allow_pickle=False) as file:
             frames, boxes = np.asarray(file["frames"]), np.asarray(file["boxes"], dtype=float)
             people = np.asarray(file["person"]) if "person" in file.files else np.ones(len(frames), dtype=np.int64)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise _unreadable(path, str(error)) from error
     whole = all(np.issubdtype(values.dtype, np.integer) for values in (frames, people))
     if not whole or boxes.shape != (frames.size, 4) or not frames.shape == people.shape == (frames.size,):

@@ -237,7 +237,10 @@ def load_truth(path: Path) -> Truth:
             return _read_truth(path.name, dict(stored))
     except KeyError as error:
         raise _invalid(path, f"{error.args[0]} is missing") from error
-    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        ValueError, TypeError, OSError, EOFError, RuntimeError, NotImplementedError, MemoryError, zipfile.BadZipFile,
+        zlib.error,
+    ) as error:  # fmt: skip
         raise _invalid(path, str(error)) from error
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from errno import ENOSPC
 from pathlib import Path
@@ -161,6 +162,10 @@ def _one_person(take: Take, person_id: int | None) -> Person:
 
 
 def _write(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    if path.is_file() and path.stat().st_size and not zipfile.is_zipfile(path):
+        raise CaptureError(
+            "export_unwritable", f"{path} is there already and is no .npz file.", "Choose another name for the export."
+        )
     unfinished = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

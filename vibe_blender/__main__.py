@@ -124,6 +124,10 @@ def _check(options: argparse.Namespace) -> None:
         ) from error
     check_destination(options.save)
     if options.picture is not None:
+        if options.picture.suffix.lower() != ".png":
+            raise CaptureError(
+                "bad_picture", f"The picture {options.picture} is no PNG file.", "Give it a name that ends in .png."
+            )
         check_writable(options.picture)
     if not options.source.is_file():
         raise CaptureError("video_missing", f"There is no file {options.source}.", "Check the path.")

@@ -162,3 +162,11 @@ class TestErrors:
         assert caught.value.code == "disk_full"
         assert path.read_bytes() == before
         assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_is_no_export_is_not_overwritten(take, tmp_path) -> None:
+    precious = tmp_path / "walk.take"
+    precious.write_bytes(b"SQLite format 3\0 and more")
+    with pytest.raises(CaptureError, match="there already"):
+        export(take, precious, "joints", take.people[0].id)
+    assert precious.read_bytes() == b"SQLite format 3\0 and more"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Captures every clip of a folder with ground truth and prints the measures as a Markdown table.
 
-    python tests/benchmarks/clips_table.py [--clips DIR] [--takes DIR] [capture options]
+    python tests/benchmarks/clips_table.py --clips DIR [--takes DIR] [capture options]
 
 A clip is NAME.mp4 with NAME.gt.npz beside it. Takes go to a temporary folder, or to --takes, where those already there
 are used as they are. Anything else on the command line is handed to ``vibe capture``. The means are over the clips with
@@ -45,7 +45,7 @@ COLUMNS = (
 def main() -> int:
     """Prints the table; 1 where a clip could not be captured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=Path, default=REPOSITORY.parent / "shared" / "clips")
+    parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--takes", type=Path)
     arguments, capture_options = parser.parse_known_args()
     clips = sorted(path for path in arguments.clips.glob("*.mp4") if truth_beside(path).is_file())

@@ -194,3 +194,11 @@ def test_ctrl_c_keeps_the_take(install_fake_backend, video, out) -> None:
     assert f"kept in {out / 'walk.take'}" in told
     assert load_take(out / "walk.take").status == "partial"
     assert not (out / "walk.blend").exists()
+
+
+def test_a_picture_is_a_png_and_nothing_else(tmp_path, take, capsys) -> None:
+    source, video = save_take(take, tmp_path / "walk.take"), tmp_path / "walk.mp4"
+    video.write_bytes(b"precious")
+    assert main([str(source), "--save", str(tmp_path / "walk.blend"), "--picture", str(video)]) == 1
+    assert ".png" in capsys.readouterr().err
+    assert video.read_bytes() == b"precious"

@@ -23,9 +23,9 @@ class Job:
 
     Attributes:
         video, take: paths.
-        estimator: ``keypoints``, ``vibe``, ``tcmr`` or ``dts-vibe``.
+        estimator: ``keypoints``.
         models: folder with the model files, empty for the user's own data folder.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        device: ``auto`` or ``cpu``.
         start, end: video frame range, end excluded, None for the whole video.
         people: ``all``, ``largest`` or a number.
         boxes: ``.npz`` of boxes to use instead of detecting, empty to detect.
@@ -226,7 +226,7 @@ def _fits(value: object, kind: Any) -> bool:
     """Whether a JSON value may stand for a field: a whole number is a number too, a truth value is not."""
     if isinstance(value, bool):
         return kind is bool
-    return isinstance(value, kind) or (isinstance(value, int) and isinstance(float(value), kind))
+    return isinstance(value, kind) or (isinstance(value, int) and isinstance(0.0, kind) and abs(value) < 1e9)
 
 
 def _record(line: str) -> dict[str, Any]:

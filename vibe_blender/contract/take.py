@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,13 @@ from .errors import CaptureError
 from .quaternions import Array
 from .skeleton import JOINT_COUNT, forward_kinematics
 from .version import VERSION
+
+
+def _check(name: str, values: Array, shape: tuple[int, ...]) -> None:
+    if np.shape(values) != shape:
+        raise ValueError(f"{name}: shape {np.shape(values)}, expected {shape}")
+    if not np.all(np.isfinite(values)):
+        raise ValueError(f"{name}: not all are numbers")
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,13 @@ class Video:
     times: Array
     first_frame: int = 0
 
+    def __post_init__(self) -> None:
+        _check("times", self.times, (len(self.times),))
+        if not len(self.times) or np.any(np.diff(self.times) <= 0):
+            raise ValueError("the video's times do not ascend")
+        if min(self.width_px, self.height_px) < 1 or not 0 < self.fps < math.inf or self.first_frame < 0:
+            raise ValueError(f"a video of {self.width_px} x {self.height_px} at {self.fps} frames a second")
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -47,6 +62,12 @@ class Camera:
     focal_px: float
     centre_px: Array
     from_world: Array
+
+    def __post_init__(self) -> None:
+        _check("centre_px", self.centre_px, (2,))
+        _check("from_world", self.from_world, (4, 4))
+        if not 0 < self.focal_px < math.inf:
+            raise ValueError(f"a focal length of {self.focal_px} pixels")
 
     def project(self, points: Array) -> Array:
         """Pixels (..., 2) of world points (..., 3), metres; points behind the camera give values without meaning."""
@@ -93,11 +114,13 @@ class Person:
             "confidence": (count,), "boxes": (count, 4), "rest_joints": (JOINT_COUNT, 3), "betas": (10,),
         }  # fmt: skip
         for name, shape in expected.items():
-            value = getattr(self, name)
-            if np.shape(value) != shape:
-                raise ValueError(f"person {self.id}: {name} has shape {np.shape(value)}, expected {shape}")
-        if np.ndim(self.keypoints) != 3 or len(self.keypoints) != count or self.keypoints.shape[2] != 3:
-            raise ValueError(f"person {self.id}: keypoints has shape {np.shape(self.keypoints)}, expected (T, K, 3)")
+            _check(f"{name} of person {self.id}", getattr(self, name), shape)
+        _check(f"keypoints of person {self.id}", self.keypoints, (count, *np.shape(self.keypoints)[1:2], 3))
+        if not np.issubdtype(np.asarray(self.frames).dtype, np.integer) or np.any(np.diff(self.frames) <= 0):
+            raise ValueError(f"the frames of person {self.id} are not ascending whole numbers")
+        squares = np.sum(np.square(np.clip(self.rotations, -2.0, 2.0)), axis=-1)
+        if np.any(np.abs(squares - 1.0) > 0.02):
+            raise ValueError(f"a rotation of person {self.id} is no unit quaternion")
 
     def joints(self) -> Array:
         """World positions (T, 24, 3), metres, of the joints."""
@@ -110,7 +133,7 @@ class Take:
 
     Attributes:
         status: ``complete``, or ``partial`` where the capture was cancelled, failed or is still running.
-        estimator: ``keypoints``, ``vibe``, ``tcmr`` or ``dts-vibe``.
+        estimator: what read the pose, such as ``keypoints``.
         body: the body model that ``betas`` belong to, ``mannequin`` or ``smpl``.
         device: where the estimator ran, such as ``cpu``.
         program: version that wrote the take.
@@ -126,6 +149,11 @@ class Take:
     device: str = "cpu"
     program: str = VERSION
     warnings: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        ids = [person.id for person in self.people]
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"people with the same number: {ids}")
 
     def person(self, person_id: int) -> Person:
         """The person with this id; ``CaptureError`` names those there are."""

@@ -184,7 +184,7 @@ def save_take(take: Take, path: Path) -> Path:
     """Writes a whole take at once, atomically."""
     with TakeWriter(path) as writer:
         writer.finish(take)
-    _remove(partial_path(path))
+        writer.discard()
     return path
 
 
@@ -314,7 +314,7 @@ def _load(database: sqlite3.Connection, path: Path) -> Take:
         Person(id=int(owner), **{name: array(owner, name) for name in _PERSON_ARRAYS}) for owner in meta["people"]
     )
     video = meta["video"]
-    return Take(
+    take = Take(
         video=Video(
             path=str(video["path"]),
             width_px=int(video["width_px"]),
@@ -332,6 +332,11 @@ def _load(database: sqlite3.Connection, path: Path) -> Take:
         program=str(meta["program"]),
         warnings=tuple(str(text) for text in meta["warnings"]),
     )
+    first, count = take.video.first_frame, len(take.video.times)
+    for person in people:
+        if len(person.frames) and not first <= person.frames[0] <= person.frames[-1] < first + count:
+            raise ValueError(f"person {person.id} is seen outside the captured frames")
+    return take
 
 
 @contextlib.contextmanager
@@ -358,7 +363,7 @@ def _translated(path: Path, *, writing: bool) -> Iterator[None]:
         if writing:
             raise _write_error(path, error) from error
         raise _damaged(path, str(error)) from error
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
         if writing:
             raise
         raise _damaged(path, str(error)) from error

@@ -59,8 +59,8 @@ class Observed:
         image: (T, M, 2) landmarks on the camera's plane z = 1: (pixel - principal point) / focal length.
         side: (T,) the crop's side in the same unit.
         weight: (T, M) 0..1, how much each landmark is worth in the image.
-        depth: (T, P) metres along the camera's axis, from end to end of the model's P spans.
-        depth_weight: (T, P) 0..1.
+        depth: (T, S) metres along the camera's axis, from end to end of the model's S spans.
+        depth_weight: (T, S) 0..1.
     """
 
     times: Array
@@ -78,8 +78,8 @@ class Model:
     Attributes:
         rest_joints: (24, 3) metres, body frame.
         landmarks: the M landmarks on it.
-        spans: (P, M) what takes landmarks' depths to depths from end to end of bones.
-        span_spread_m: (P,) metres, standard deviation of BlazePose's word on them.
+        spans: (S, M) what takes landmarks' depths to depths from end to end of bones.
+        span_spread_m: (S,) metres, standard deviation of BlazePose's word on them.
         smooth: indices of the landmarks whose acceleration is bounded.
     """
 

@@ -67,7 +67,7 @@ def _matrix() -> Array:
 
 
 SPAN_MATRIX = _matrix()
-"""(P, 33): what takes depths of the landmarks to depths from end to end."""
+"""(S, 33), one row for each span: what takes depths of the landmarks to depths from end to end."""
 SPAN_ENDS = SPAN_MATRIX != 0
 SPAN_SLOPE = np.array([span.slope for span in SPANS])
 SPAN_SPREAD_M = np.array([span.spread_m for span in SPANS])

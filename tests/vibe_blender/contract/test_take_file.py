@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -322,3 +323,32 @@ def test_joints_of_a_person_are_in_the_world() -> None:
     person: Person = small_take().people[0]
     np.testing.assert_allclose(person.joints()[:, 0], person.root)
     assert person.joints()[0, :, 2].max() > 1.2
+
+
+BLANK = "UPDATE arrays SET data = zeroblob(length(data)) WHERE name = 'take.{}'"
+META = "UPDATE meta SET value = {} WHERE key = '{}'"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (BLANK.format("rotations"), "unit quaternion"),
+        (BLANK.format("times"), "ascend"),
+        (BLANK.format("frames"), "ascending"),
+        (META.format("'[1, 1]'", "people"), "same number"),
+        (META.format("""'{"focal_px": -3}'""", "camera"), "focal length"),
+        (META.format("""'{"focal_px": NaN}'""", "camera"), "focal length"),
+        (META.format("""replace(value, '"width_px": ', '"width_px": -')""", "video"), "video of"),
+        (META.format("""replace(value, '"fps": ', '"fps": 0, "was": ')""", "video"), "video of"),
+        (META.format("""replace(value, '"first_frame": ', '"first_frame": 7')""", "video"), "outside"),
+        (META.format("replace(hex(zeroblob(60000)), '00', '[')", "video"), "recursion"),
+    ],
+)
+def test_values_that_make_no_sense_are_damage(path, take, change: str, why: str) -> None:
+    save_take(take, path)
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert database.execute(change).rowcount > 0
+        database.commit()
+    with pytest.raises(CaptureError, match=why) as caught:
+        load_take(path)
+    assert caught.value.code == "take_damaged"
