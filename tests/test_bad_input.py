@@ -191,6 +191,17 @@ def small_disk(pages: int):
 
 
 class TestOtherFiles:
+    def test_somebody_else_s_database(self, tmp_path, make_video):
+        other = tmp_path / "contacts.sqlite"
+        with sqlite3.connect(other) as database:
+            database.execute("CREATE TABLE friends (name TEXT)")
+        database.close()
+        before = other.read_bytes()
+        status, error = capture(make_video(), "-o", other)
+        assert status == 1
+        assert "is there already and is no take" in error.splitlines()[-1]
+        assert other.read_bytes() == before
+
     def test_the_video_s_own_name_as_take(self, make_video):
         path = make_video()
         before = path.read_bytes()
@@ -309,14 +320,3 @@ def wait_for(process: subprocess.Popen, kind: type[Event]) -> None:
 
 def last_event(output: bytes) -> Event | None:
     return event_from_line(output.decode().splitlines()[-1])
-
-    def test_somebody_else_s_database(self, tmp_path, make_video):
-        other = tmp_path / "contacts.sqlite"
-        with sqlite3.connect(other) as database:
-            database.execute("CREATE TABLE friends (name TEXT)")
-        database.close()
-        before = other.read_bytes()
-        status, error = capture(make_video(), "-o", other)
-        assert status == 1
-        assert "is there already and is no take" in error.splitlines()[-1]
-        assert other.read_bytes() == before
