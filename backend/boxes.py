@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +11,13 @@ from numpy.typing import NDArray
 
 from backend.crops import REGION_SCALE, Region, region_of_body
 from backend.landmarks import CENTRE, TOP
+from backend.npz import read_arrays
 from backend.tracking import LandmarkReader, Observation
 from vibe_blender.contract.errors import CaptureError
 
 Array = NDArray[np.floating]
 
 _MIN_SCORE = 0.5
-_UNREADABLE = (
-    OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, NotImplementedError, MemoryError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-"""What numpy and zipfile raise at files that are damaged, encrypted or lie about their size."""
 
 
 class BoxedPeople:
@@ -66,10 +60,10 @@ class BoxedPeople:
 
 def _load(path: Path) -> tuple[NDArray[np.int64], Array, NDArray[np.int64]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            frames, boxes = np.asarray(file["frames"]), np.asarray(file["boxes"], dtype=float)
-            people = np.asarray(file["person"]) if "person" in file.files else np.ones(len(frames), dtype=np.int64)
-    except _UNREADABLE as error:
+        arrays = read_arrays(path)
+        frames, boxes = arrays["frames"], arrays["boxes"].astype(float)
+        people = arrays.get("person", np.ones(frames.size, dtype=np.int64))
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise _unreadable(path, str(error)) from error
     whole = all(np.issubdtype(values.dtype, np.integer) for values in (frames, people))
     if not whole or boxes.shape != (frames.size, 4) or not frames.shape == people.shape == (frames.size,):

@@ -118,10 +118,10 @@ def _check(job: Job) -> None:
 
 def _people(job: Job) -> People:
     folder = Path(job.models) if job.models else None
-    reader = LandmarkModel(models.find("pose_landmark_full.tflite", folder), threads=2)
+    reader = LandmarkModel(models.find(models.LANDMARK_NETWORK.name, folder), threads=2)
     if job.boxes:
         return BoxedPeople(Path(job.boxes), reader, mirror=not job.fast)
-    detector = PersonDetector(models.find("pose_detection.tflite", folder), threads=2)
+    detector = PersonDetector(models.find(models.PERSON_DETECTOR.name, folder), threads=2)
     if job.people == "all":
         return PeopleTracker(detector, reader, people="all", mirror=not job.fast)
     wanted = 1 if job.people == "largest" else int(job.people)

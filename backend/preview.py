@@ -73,7 +73,7 @@ class Preview:
 
     def _solve(self, stretches: dict[int, tuple[Evidence, int]], frame_count: int) -> Piece:
         fresh = {
-            person: _without_first(self._estimator.estimate(evidence, iterations=_ITERATIONS), context)
+            person: self._estimator.estimate(evidence, iterations=_ITERATIONS).since(context)
             for person, (evidence, context) in stretches.items()
         }
         if self._ground is None:
@@ -97,8 +97,3 @@ class Preview:
                     np.round(placed.confidence[run], 3).tolist(),
                 )
             )
-
-
-def _without_first(estimate: Estimate, count: int) -> Estimate:
-    still = {"rest_joints", "betas"}
-    return Estimate(**{k: v if k in still else v[count:] for k, v in estimate.__dict__.items()})

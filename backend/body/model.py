@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from backend.npz import read_arrays
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.quaternions import Array
 from vibe_blender.contract.skeleton import JOINT_COUNT, PARENTS
@@ -69,11 +69,10 @@ def load(path: Path) -> BodyModel:
         CaptureError: the file is missing, is no .npz of plain arrays, or its arrays do not fit SMPL's format.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path)
     except FileNotFoundError as error:
         raise CaptureError("body_missing", f"No body model at {path}.", "Reinstall the program.") from error
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError) as error:
         raise _broken(path, "it is not an .npz file of plain arrays") from error
     count = len(arrays["v_template"]) if "v_template" in arrays else 0
     shapes = {

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,3 +36,8 @@ class Estimate:
     keypoints: Array
     rest_joints: Array
     betas: Array
+
+    def since(self, first: int) -> Estimate:
+        """The same without the frames before the ``first``-th."""
+        timed = ("frames", "times", "rotations", "root", "confidence", "boxes", "keypoints")
+        return replace(self, **{name: getattr(self, name)[first:] for name in timed})

@@ -37,8 +37,8 @@ _AGREEMENT = 0.015
 _CALM_SECONDS = 0.07
 _SIZE_DOUBT = 0.08
 """BlazePose's word on a person's size is good to this many parts; within it, people are of average height."""
-_STATURE_STEP_M = 0.07
-_AVERAGE_STATURE_M = 1.72
+_STATURE = 0
+"""The shape component that scales the whole body."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class KeypointEstimator:
     def __init__(self, body: BodyModel, focal_px: float, centre_px: Array, height_m: float | None = None) -> None:
         """Prepares for a camera of this focal length and principal point (2,), and an actor of this height if known."""
         self._body = body
+        up = body.joint_directions[:, 1, _STATURE]
+        self._growth = float(np.ptp(up) / np.ptp(body.joint_template[:, 1]))
         self._focal_px = focal_px
         self._centre_px = np.asarray(centre_px, dtype=float)
         self._height_m = height_m
@@ -84,9 +86,10 @@ class KeypointEstimator:
         merged, gap = merge(straight, mirrored)
         hips = merged.image_px[:, _HIPS].mean(axis=1)
         world = turned_to_ray(merged.world, (hips - self._centre_px) / self._focal_px)
-        betas = self._betas(world)
+        scale = self._scale(world)
+        betas = np.zeros(10)
+        betas[_STATURE] = (scale - 1.0) / self._growth
         rest_joints = self._body.rest_joints(betas)
-        scale = rest_joints_scale(betas)
         landmarks = Points(
             np.array([landmark.joint for landmark in LANDMARKS]),
             np.array([landmark.offset for landmark in LANDMARKS]) * scale,
@@ -96,7 +99,7 @@ class KeypointEstimator:
         def solved(window: slice) -> _Part:
             seen = self._observed(evidence.times[window], merged.window(window), gap[window], world[window])
             start = _calmed(first_pose(world[window], seen.image, rest_joints, landmarks), seen.times)
-            pose, _ = fit(start, seen, model, Spread(), iterations)
+            pose = fit(start, seen, model, Spread(), iterations)
             return _Part(pose, _confidence(pose, seen, model, merged.visibility[window]))
 
         whole = _in_windows(len(evidence.times), solved, progress)
@@ -113,17 +116,13 @@ class KeypointEstimator:
             betas=betas,
         )
 
-    def _betas(self, world: Array) -> Array:
-        """Shape components: the stature, as given, or by BlazePose's word where that is out of the common."""
-        template = np.stack([self._body.joint_template[mark.joint] + np.array(mark.offset) for mark in LANDMARKS])
-        size = float(np.median(leg_and_torso(world)) / leg_and_torso(template[None])[0])
-        doubt = np.log(size)
-        factor = float(np.exp(np.sign(doubt) * max(abs(doubt) - _SIZE_DOUBT, 0.0)))
+    def _scale(self, world: Array) -> float:
+        """How much larger than average the person is: as given, or by BlazePose's word where that is uncommon."""
         if self._height_m is not None:
-            factor = self._height_m / _AVERAGE_STATURE_M
-        betas = np.zeros(10)
-        betas[0] = (factor - 1.0) * _AVERAGE_STATURE_M / _STATURE_STEP_M
-        return betas
+            return self._height_m / float(np.ptp(self._body.template[:, 1]))
+        template = np.stack([self._body.joint_template[mark.joint] + np.array(mark.offset) for mark in LANDMARKS])
+        doubt = float(np.log(np.median(leg_and_torso(world)) / leg_and_torso(template[None])[0]))
+        return float(np.exp(np.sign(doubt) * max(abs(doubt) - _SIZE_DOUBT, 0.0)))
 
     def _observed(self, times: Array, merged: Readings, gap: Array, world: Array) -> Observed:
         visible = np.clip(merged.visibility, 0.05, 1.0)
@@ -136,11 +135,6 @@ class KeypointEstimator:
             depth=world[..., 2] @ SPAN_MATRIX.T * SPAN_SLOPE,
             depth_weight=np.clip(depth_weight, 0.1, 1.0),
         )
-
-
-def rest_joints_scale(betas: Array) -> float:
-    """How much larger than average a body with this stature component is."""
-    return 1.0 + float(betas[0]) * _STATURE_STEP_M / _AVERAGE_STATURE_M
 
 
 @dataclass(frozen=True)

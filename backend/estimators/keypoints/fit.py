@@ -157,8 +157,8 @@ class _Normal:
         return solved.reshape(count, UNKNOWNS).astype(float)
 
 
-def fit(start: Pose, seen: Observed, model: Model, spread: Spread, iterations: int) -> tuple[Pose, float]:
-    """The pose that costs least, from a start near it, and its cost per frame."""
+def fit(start: Pose, seen: Observed, model: Model, spread: Spread, iterations: int) -> Pose:
+    """The pose that costs least, from a start near it."""
     pose, damping = start, 1e-3
     normal = _normal_equations(pose, seen, model, spread)
     for _ in range(iterations):
@@ -171,7 +171,7 @@ def fit(start: Pose, seen: Observed, model: Model, spread: Spread, iterations: i
                 break
         else:
             damping = max(damping, 1e-4) * 10.0
-    return pose, normal.cost / len(start.root)
+    return pose
 
 
 def _normal_equations(pose: Pose, seen: Observed, model: Model, spread: Spread) -> _Normal:
