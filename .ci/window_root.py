@@ -113,7 +113,9 @@ def _package_folders() -> list[Path]:
     texts = [path.read_text() for path in PIP_FILES if path.is_file()]
     texts += [value for name, value in os.environ.items() if name.startswith("PIP_")]
     named = re.findall(r"(?:file://|(?<![^\s='\"]))(/[^\s'\"]+)", "\n".join(texts))
-    return sorted({Path(name) for name in named if Path(name).is_dir()})
+    # The pages of an index on disk point at files beside it.
+    folders = [Path(name).parent if name.rstrip("/").endswith("/simple") else Path(name) for name in named]
+    return sorted({folder for folder in folders if folder.is_dir()})
 
 
 def _inside(root: Path, *command: str) -> None:
