@@ -15,54 +15,58 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..contract.errors import CaptureError
-from ..contract.protocol import LAST_EVENTS, Cancelled, Event, Hello, Job, event_from_line
-from ..contract.take_file import partial_path
+from ..contract.protocol import LAST_EVENTS, Cancelled, Event, Failed, Hello, Job, event_from_line
+from ..contract.take_file import KeptTake
 
 PROGRAM_FOLDER = Path(__file__).resolve().parents[2]
 """The folder that holds both halves: the repository, or the installed extension."""
 MAX_LINE = 4 << 20
 """Bytes; a thousand frames of motion in one event stay below."""
-CANCEL_SECONDS = 20.0
-"""How long a cancelled backend may take to save what it has."""
-_EXIT_SECONDS = 3.0
+CANCEL_SECONDS = 0.9
+"""How long a cancelled backend may take to end; the take grows crash-safe, so nothing is lost by stopping it."""
+STALL_SECONDS = 60.0
+"""A backend that works says something many times more often."""
+_EXIT_SECONDS = 1.0
+_REPAIR = "Repair the backend in the preferences, or name another Python that has its packages."
 _LOG_TAIL = 4096
 
 
-class CaptureProcess:
-    """A running capture. ``poll`` never waits, ``wait`` does; ``last`` is the event it ended with, None before."""
+class CaptureLost(CaptureError):
+    """A capture whose backend failed it; ``take`` is what was kept and can be resumed, empty where nothing was."""
 
-    def __init__(self, job: Job, python: Path, log: Path) -> None:
+    def __init__(self, code: str, message: str, hint: str, take: str = "") -> None:
+        super().__init__(code, message, hint)
+        self.take = take
+
+
+class CaptureProcess:
+    """A running capture. ``poll`` never waits, ``wait`` does; ``last`` is the event it ended with, None before.
+
+    Once ``last`` is set the backend's process is gone, and its files are free.
+    """
+
+    def __init__(self, job: Job, python: Path, log: Path, *, stall_seconds: float = STALL_SECONDS) -> None:
         """Starts the backend and hands it the job.
 
         Args:
             job: what to do; its paths must be absolute, because the backend runs in the program's folder.
             python: interpreter that has the backend's packages.
             log: receives the backend's standard error.
+            stall_seconds: how long the backend may say nothing.
 
         Raises:
-            CaptureError: ``backend_missing``.
+            CaptureLost: ``backend_missing`` or ``log_unwritable``.
         """
         self.last: Event | None = None
-        self._job = job
         self._log = log
-        self._queue: queue.SimpleQueue[Event | CaptureError] = queue.SimpleQueue()
+        self._kept = KeptTake(Path(job.take))
+        self._queue: queue.SimpleQueue[Event | CaptureLost] = queue.SimpleQueue()
+        self._lost: CaptureLost | None = None
+        self._greeted = False
         self._cancelled_at: float | None = None
-        try:
-            with log.open("wb") as stderr:
-                self._process = subprocess.Popen(
-                    [str(python), "-E", "-s", "-m", "backend", "job"],
-                    cwd=PROGRAM_FOLDER,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=stderr,
-                    **_apart(),
-                )
-        except OSError as error:
-            raise CaptureError(
-                "backend_missing",
-                f"The backend cannot be started with {python}: {error}.",
-                "Name the Python that has the backend's packages.",
-            ) from error
+        self._stall_seconds, self._stalled = stall_seconds, False
+        self._silence, self._looked = 0.0, time.monotonic()
+        self._process = _started(python, log)
         self._stdin, self._stdout = _stream(self._process.stdin), _stream(self._process.stdout)
         # A backend that died before it read the job is recognised by how its events end.
         with contextlib.suppress(OSError):
@@ -75,7 +79,8 @@ class CaptureProcess:
         """The events that came since the last call.
 
         Raises:
-            CaptureError: the backend died, or said what the protocol does not allow; it is stopped then.
+            CaptureLost: the backend died, fell silent, or said what the protocol does not allow; it is stopped then,
+                and ``last`` says the same as an event.
         """
         return self._collect(0.0)
 
@@ -84,7 +89,7 @@ class CaptureProcess:
         return self._collect(seconds)
 
     def cancel(self) -> None:
-        """Asks the backend to save what it has and stop; one that does not is stopped after ``CANCEL_SECONDS``."""
+        """Asks the backend to save what it has and end; one that does not is stopped after ``CANCEL_SECONDS``."""
         if self._cancelled_at is None:
             self._cancelled_at = time.monotonic()
             with contextlib.suppress(OSError):
@@ -94,13 +99,9 @@ class CaptureProcess:
         """Stops the backend where it still runs, and lets go of its streams."""
         with contextlib.suppress(OSError):
             self._stdin.close()
-        try:
-            self._process.wait(_EXIT_SECONDS if self.last is not None else 0.0)
-        except subprocess.TimeoutExpired:
+        if self.last is None:
             self._process.kill()
-            self._process.wait()
         self._reader.join(_EXIT_SECONDS)
-        self._stdout.close()
 
     def __enter__(self) -> CaptureProcess:
         return self
@@ -110,55 +111,111 @@ class CaptureProcess:
 
     def _collect(self, seconds: float) -> list[Event]:
         events: list[Event] = []
-        while self.last is None:
+        if self._cancelled_at is not None:
+            seconds = min(seconds, max(self._cancelled_at + CANCEL_SECONDS - time.monotonic(), 0.05))
+        while self.last is None and self._lost is None:
             try:
                 item = self._queue.get(timeout=0.0 if events else seconds)
             except queue.Empty:
                 break
-            if isinstance(item, CaptureError):
-                self.close()
-                raise item
-            events.append(item)
-            self.last = item if isinstance(item, LAST_EVENTS) else None
-        if self.last is None and self._overdue():
-            self._process.kill()
-            self.last = Cancelled(self._kept())
-            events.append(self.last)
+            if isinstance(item, CaptureLost):
+                self._lost = item
+            else:
+                events.append(item)
+                self.last = item if isinstance(item, LAST_EVENTS) else None
+        self._check_time(seconds, heard=bool(events))
+        if self._lost is not None and self.last is None and not events:
+            lost = self._lost
+            self.last = Failed(lost.code, lost.message, lost.hint, lost.take)
+            raise lost
         return events
 
-    def _overdue(self) -> bool:
-        return self._cancelled_at is not None and time.monotonic() - self._cancelled_at > CANCEL_SECONDS
+    def _check_time(self, seconds: float, heard: bool) -> None:
+        """Stops a backend that is late; the reader then tells how it ended.
 
-    def _kept(self) -> str:
-        take = Path(self._job.take)
-        return str(take) if take.exists() or partial_path(take).exists() else ""
+        Silence counts only as far as somebody listened: while the computer sleeps, or Blender is busy itself, it
+        proves nothing.
+        """
+        now = time.monotonic()
+        self._silence = 0.0 if heard else self._silence + min(now - self._looked, seconds + 1.0)
+        self._looked = now
+        if self._cancelled_at is not None:
+            if now - self._cancelled_at > CANCEL_SECONDS:
+                self._process.kill()
+        elif self._silence > self._stall_seconds and self.last is None:
+            self._stalled = True
+            self._process.kill()
 
     def _read(self) -> None:
+        """Puts the events on the queue; the last of them, or what is wrong, once the process has ended."""
+        end: Event | CaptureLost | None = None
         try:
             for event in read_events(self._stdout):
-                self._queue.put(event)
+                self._greeted = True
                 if isinstance(event, LAST_EVENTS):
-                    return
-            self._queue.put(self._death() if self._cancelled_at is None else Cancelled(self._kept()))
+                    end = event
+                    break
+                self._queue.put(event)
         except CaptureError as error:
-            self._queue.put(error)
+            self._process.kill()
+            end = CaptureLost(error.code, error.message, error.hint)
+        status = self._ended()
+        if isinstance(end, CaptureLost):
+            end.take = self._kept.find()
+        self._queue.put(end or self._end(status))
+        self._stdout.close()
 
-    def _death(self) -> CaptureError:
-        """Why the events ended before the last one."""
+    def _ended(self) -> int:
+        """The exit status; a process that has said its last word but lingers is stopped."""
         try:
-            status = self._process.wait(_EXIT_SECONDS)
+            return self._process.wait(_EXIT_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            status = self._process.wait()
+            return self._process.wait()
+
+    def _end(self, status: int) -> Event | CaptureLost:
+        """What it means that the events ended before the last one."""
+        take = self._kept.find()
+        if self._cancelled_at is not None:
+            return Cancelled(take)
+        resume = "Resume the capture, which goes on from there." if take else "Start the capture again."
+        if self._stalled:
+            message = f"The backend has said nothing for {self._stall_seconds:.0f} seconds and was stopped."
+            return CaptureLost("backend_stalled", message, f"{resume} The log is {self._log}.", take)
         lines = _tail(self._log).splitlines()
-        how = f"{_exit_name(status)}: {lines[-1].strip()}" if lines else _exit_name(status)
-        if lines and "ModuleNotFoundError" in lines[-1]:
-            hint = "Install the backend's packages into the Python that runs it, or name another Python."
-        elif _exit_name(status) in ("SIGKILL", "SIGTERM"):
-            hint = "The system stopped it, often for lack of memory: capture a shorter range."
+        name = _exit_name(status)
+        how = f"{name}: {lines[-1].strip()}" if lines else name
+        if not self._greeted or (lines and "ModuleNotFoundError" in lines[-1]):
+            hint = f"{_REPAIR} The log is {self._log}."
+        elif name in ("SIGKILL", "SIGTERM"):
+            hint = f"The system stopped it, often for lack of memory. {resume}"
         else:
-            hint = f"Its log is {self._log}."
-        return CaptureError("backend_died", f"The backend ended before the capture did ({how}).", hint)
+            hint = f"{resume} The log is {self._log}."
+        return CaptureLost("backend_died", f"The backend ended before the capture did ({how}).", hint, take)
+
+
+def _started(python: Path, log: Path) -> subprocess.Popen[bytes]:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        stderr = log.open("wb")
+    except OSError as error:
+        raise CaptureLost(
+            "log_unwritable", f"The log {log} cannot be written: {error}.", "Free some space, or mend the folder."
+        ) from error
+    with stderr:
+        try:
+            return subprocess.Popen(
+                [str(python), "-E", "-s", "-m", "backend", "job"],
+                cwd=PROGRAM_FOLDER,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                **_apart(),
+            )
+        except OSError as error:
+            raise CaptureLost(
+                "backend_missing", f"The backend cannot be started with {python}: {error}.", _REPAIR
+            ) from error
 
 
 def read_events(stream: IO[bytes]) -> Iterator[Event]:
@@ -197,10 +254,13 @@ def _stream(stream: IO[bytes] | None) -> IO[bytes]:
 
 
 def _tail(log: Path) -> str:
-    with log.open("rb") as file:
-        file.seek(0, 2)
-        file.seek(max(0, file.tell() - _LOG_TAIL))
-        return file.read().decode("utf-8", "replace").strip()
+    try:
+        with log.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - _LOG_TAIL))
+            return file.read().decode("utf-8", "replace").strip()
+    except OSError:  # deleted underneath, together with the environment
+        return ""
 
 
 def _exit_name(status: int) -> str:

@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 from .errors import CaptureError
 from .take import Camera, Person, Take, Video
+from .take_errors import damaged, translated
 
 TAKE_VERSION = 1
 _APPLICATION_ID = 0x56494245  # "VIBE"
 _MAX_VALUES = 1 << 28
+_STEM_BYTES = 200
 _DTYPES = {"<f4", "<f8", "<i4", "<i8", "|u1", "|b1"}
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -44,6 +46,42 @@ def partial_path(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
+def free_take_path(folder: Path, video_stem: str) -> Path:
+    """Where a new take of a video can go without touching another: ``walk.take``, ``walk 2.take``, …
+
+    Args:
+        folder: need not be there.
+        video_stem: the video's name without its ending; cut where file systems would not take the names made of it.
+    """
+    stem = video_stem.encode("utf-8", "ignore")[:_STEM_BYTES].decode("utf-8", "ignore").strip() or "take"
+    number, path = 1, folder / f"{stem}.take"
+    while path.exists() or partial_path(path).exists():
+        number += 1
+        path = folder / f"{stem} {number}.take"
+    return path
+
+
+class KeptTake:
+    """Knows what there is to open of a capture that ended early, however it ended; made before the capture begins."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._before = _changed(path)
+
+    def find(self) -> str:
+        """The path that ``load_take`` opens, empty where nothing of this capture was kept.
+
+        That is the growing file where frames of it are solved, else the finished one where the capture wrote it.
+        """
+        part = partial_path(self._path)
+        if part.exists():
+            if not _has_frames(part):
+                return ""
+            return str(part if self._path.exists() else self._path)
+        now = _changed(self._path)
+        return str(self._path) if now is not None and now != self._before else ""
+
+
 class TakeWriter:
     """A take that grows: ``append`` and ``extend`` at any time, ``finish`` once; a crash in between loses nothing."""
 
@@ -56,7 +94,7 @@ class TakeWriter:
         self.path = path
         self._part = partial_path(path)
         self._chunks: dict[tuple[int, str], int] = {}
-        with _translated(self._part, writing=True):
+        with translated(self._part, writing=True):
             self._part.parent.mkdir(parents=True, exist_ok=True)
             if not keep:
                 _remove(self._part)
@@ -76,7 +114,7 @@ class TakeWriter:
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """Makes one transaction of all that is written inside: after a crash, all of it is there or nothing."""
-        with _translated(self._part, writing=True), _transaction(self._database):
+        with translated(self._part, writing=True), _transaction(self._database):
             yield
 
     def append(self, owner: int, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -86,7 +124,7 @@ class TakeWriter:
             owner: the person's id, 0 for the video itself.
             arrays: by name; chunks of one name are concatenated along the first axis when read.
         """
-        with _translated(self._part, writing=True), _transaction(self._database):
+        with translated(self._part, writing=True), _transaction(self._database):
             for name, values in arrays.items():
                 chunk = self._chunks.get((owner, name), 0)
                 _insert(self._database, owner, name, chunk, values)
@@ -94,7 +132,7 @@ class TakeWriter:
 
     def evidence(self, owner: int, name: str) -> NDArray[Any] | None:
         """What ``append`` stored so far under this name, or None."""
-        with _translated(self._part, writing=False):
+        with translated(self._part, writing=False):
             return _read(self._database, owner, name)
 
     def names(self, owner: int) -> list[str]:
@@ -111,7 +149,7 @@ class TakeWriter:
         The status becomes ``partial``; camera, proportions and the like are replaced by those of the piece, but the
         first frame is that of the first piece.
         """
-        with _translated(self._part, writing=True), _transaction(self._database):
+        with translated(self._part, writing=True), _transaction(self._database):
             people = sorted({*self.owners("take.frames"), *(person.id for person in piece.people)})
             video = piece.video
             if (0, "take.times") in self._chunks:
@@ -131,7 +169,7 @@ class TakeWriter:
         """
         unfinished = self.path.with_name(self.path.name + ".tmp")
         try:
-            with _translated(self.path, writing=True):
+            with translated(self.path, writing=True):
                 _remove(unfinished)
                 database = sqlite3.connect(unfinished, isolation_level=None)
                 try:
@@ -154,18 +192,18 @@ class TakeWriter:
     def discard(self) -> None:
         """Throws the growing file away."""
         self.close()
-        with _translated(self._part, writing=True):
+        with translated(self._part, writing=True):
             _remove(self._part)
 
     def note(self, key: str, value: object) -> None:
         """Remembers something about the capture itself, JSON, for a later ``--resume``."""
-        with _translated(self._part, writing=True):
+        with translated(self._part, writing=True):
             row = (f"note.{key}", json.dumps(value, ensure_ascii=False))
             self._database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", row)
 
     def noted(self, key: str) -> Any:
         """What ``note`` remembered, or None."""
-        with _translated(self._part, writing=False):
+        with translated(self._part, writing=False):
             row = self._database.execute("SELECT value FROM meta WHERE key = ?", (f"note.{key}",)).fetchone()
             return None if row is None else json.loads(row[0])
 
@@ -201,7 +239,7 @@ def load_take(path: Path) -> Take:
         raise CaptureError(
             "take_missing", f"There is no take at {path}.", "Check the path, or capture the video first."
         )
-    with _translated(path, writing=False):
+    with translated(path, writing=False):
         database = _open_for_reading(path)
         try:
             _check_version(database, path)
@@ -218,6 +256,24 @@ def _open_for_reading(path: Path) -> sqlite3.Connection:
     return database
 
 
+def _has_frames(path: Path) -> bool:
+    try:
+        database = _open_for_reading(path)
+        try:
+            return database.execute("SELECT 1 FROM meta WHERE key = 'status'").fetchone() is not None
+        finally:
+            database.close()
+    except sqlite3.Error:
+        return False
+
+
+def _changed(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
 def _create(database: sqlite3.Connection) -> None:
     database.executescript(
         f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {TAKE_VERSION};BEGIN; {_SCHEMA} COMMIT;"
@@ -228,7 +284,7 @@ def _check_version(database: sqlite3.Connection, path: Path) -> None:
     (application,) = database.execute("PRAGMA application_id").fetchone()
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if application != _APPLICATION_ID:
-        raise _damaged(path, "it is not a take")
+        raise damaged(path, "it is not a take")
     if version > TAKE_VERSION:
         raise CaptureError(
             "take_newer",
@@ -352,43 +408,6 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
         with contextlib.suppress(sqlite3.Error):
             database.execute("ROLLBACK")
         raise
-
-
-@contextlib.contextmanager
-def _translated(path: Path, *, writing: bool) -> Iterator[None]:
-    """SQLite's and the system's errors as CaptureErrors that name the cause and the remedy."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        if writing:
-            raise _write_error(path, error) from error
-        raise _damaged(path, str(error)) from error
-    except (KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        if writing:
-            raise
-        raise _damaged(path, str(error)) from error
-
-
-def _write_error(path: Path, error: Exception) -> CaptureError:
-    if "disk is full" in str(error) or getattr(error, "errno", None) == 28:
-        return CaptureError(
-            "disk_full", f"The disk is full: {path} could not be written.", "Free some space, then resume."
-        )
-    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-        return _damaged(path, str(error))
-    return CaptureError(
-        "take_unwritable",
-        f"The take cannot be written to {path}: {error}.",
-        "Choose a folder you may write to.",
-    )
-
-
-def _damaged(path: Path, why: str) -> CaptureError:
-    return CaptureError(
-        "take_damaged",
-        f"{path} cannot be read as a take: {why}.",
-        "Restore it from a copy, or capture the video again.",
-    )
 
 
 def _remove(path: Path) -> None:
