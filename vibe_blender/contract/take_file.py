@@ -248,6 +248,22 @@ def load_take(path: Path) -> Take:
             database.close()
 
 
+def read_note(path: Path, key: str) -> Any:
+    """What ``TakeWriter.note`` remembered in a file, or None.
+
+    Raises:
+        CaptureError: ``take_damaged`` or ``take_newer``.
+    """
+    with translated(path, writing=False):
+        database = _open_for_reading(path)
+        try:
+            _check_version(database, path)
+            row = database.execute("SELECT value FROM meta WHERE key = ?", (f"note.{key}",)).fetchone()
+            return None if row is None else json.loads(row[0])
+        finally:
+            database.close()
+
+
 def _open_for_reading(path: Path) -> sqlite3.Connection:
     # A killed writer leaves a journal that SQLite must roll back, and for that it has to write.
     mode = "rw" if path.with_name(path.name + "-journal").exists() else "ro"

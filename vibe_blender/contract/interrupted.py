@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later OR MIT
+"""The job of a capture that was interrupted, out of the take it left, so that it can be resumed as it was begun."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from .errors import CaptureError
+from .protocol import Job
+from .take_file import TakeWriter, partial_path, read_note
+
+_KEY = "job"
+
+
+def note_job(writer: TakeWriter, job: Job) -> None:
+    """Remembers the job in the growing take."""
+    writer.note(_KEY, job.to_line())
+
+
+def interrupted_job(take: Path, models: str) -> Job:
+    """The job that goes on with an interrupted capture.
+
+    Args:
+        take: the take, or its growing part; both names will do.
+        models: folder of the model files now, empty for the backend's default.
+
+    Raises:
+        CaptureError: ``nothing_to_resume``, ``video_missing`` or ``take_damaged``.
+    """
+    ending = partial_path(Path("take")).name.removeprefix("take")
+    final = take.with_name(take.name.removesuffix(ending)) if take.name.endswith(ending) else take
+    part = partial_path(final)
+    line = read_note(part, _KEY) if part.is_file() else None
+    if not isinstance(line, str):
+        raise CaptureError(
+            "nothing_to_resume", f"{final.name} has no interrupted capture to go on with.", "Capture the video again."
+        )
+    job = Job.from_line(line)
+    if not Path(job.video).is_file():
+        raise CaptureError(
+            "video_missing", f"The video {job.video} is not there any more.", "Put it back, then resume."
+        )
+    return replace(job, take=str(final.absolute()), models=models, resume=True)

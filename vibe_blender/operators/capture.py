@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Capture a video, go on with an interrupted capture, cancel the running one."""
+
+import os
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+
+from .. import installing, session
+from ..aims import NewTake
+from ..contract.errors import CaptureError
+from ..contract.interrupted import interrupted_job
+from ..contract.take_file import free_take_path, partial_path
+from ..preferences import backend_python, capture_log, models_folder, preferences
+from .reporting import Reporting
+
+
+def backend_ready(operator: type[bpy.types.Operator]) -> bool:
+    """Whether a capture can be started at all; tells the user why not."""
+    if session.current() is not None:
+        operator.poll_message_set("A capture is running already")
+        return False
+    if installing.running() is not None:
+        operator.poll_message_set("The backend is being installed")
+        return False
+    if not installing.ready():
+        operator.poll_message_set("Install the backend first")
+        return False
+    return True
+
+
+class VIBE_OT_capture(Reporting, bpy.types.Operator):
+    """Read the video and turn the people in it into animated armatures. Blender can be used meanwhile"""
+
+    bl_idname = "vibe.capture"
+    bl_label = "Capture"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Says why not."""
+        if not backend_ready(cls):
+            return False
+        if context.scene.vibe.video_path() is None:
+            cls.poll_message_set("Choose a video first")
+            return False
+        return True
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Starts the backend."""
+        settings = context.scene.vibe
+        video = settings.video_path()
+        if not video.is_file():
+            raise CaptureError("video_missing", f"There is no video {video}.", "Choose it again.")
+        if settings.use_range and settings.end and settings.end <= settings.start:
+            raise CaptureError("bad_range", "The range ends before it begins.", "Correct it, or switch it off.")
+        take = free_take_path(_takes_folder(context, video), video.stem)
+        job = settings.job(video, take, models_folder())
+        session.start(job, backend_python(), capture_log(), context.scene, NewTake(settings.scene_start))
+
+
+class VIBE_OT_resume_capture(Reporting, bpy.types.Operator):
+    """Go on with an interrupted capture where it stopped, with the settings it was begun with"""
+
+    bl_idname = "vibe.resume_capture"
+    bl_label = "Resume"
+
+    take: StringProperty(name="Take", subtype="FILE_PATH", options={"SKIP_SAVE"})  # type: ignore[valid-type]
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Says why not."""
+        return backend_ready(cls)
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Starts the backend with the job that was interrupted."""
+        job = interrupted_job(Path(bpy.path.abspath(self.take)), models_folder())
+        session.start(job, backend_python(), capture_log(), context.scene, NewTake(context.scene.vibe.scene_start))
+
+
+class VIBE_OT_cancel_capture(bpy.types.Operator):
+    """Stop the capture. What was found is kept and can be resumed"""
+
+    bl_idname = "vibe.cancel_capture"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Says why not."""
+        if session.current() is None:
+            cls.poll_message_set("No capture is running")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Asks for the end."""
+        running = session.current()
+        if running is not None:
+            running.cancel()
+        return {"FINISHED"}
+
+
+class VIBE_OT_dismiss(bpy.types.Operator):
+    """Take this message away"""
+
+    bl_idname = "vibe.dismiss"
+    bl_label = "Dismiss"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Forgets it."""
+        session.tell(None)
+        installing.forget_failure()
+        return {"FINISHED"}
+
+
+def _takes_folder(context: bpy.types.Context, video: Path) -> Path:
+    chosen = preferences(context).takes
+    folder = Path(bpy.path.abspath(chosen)) if chosen else video.parent
+    if not os.access(folder, os.W_OK) and folder.exists():
+        raise CaptureError(
+            "take_unwritable",
+            f"Nothing can be written in {folder}.",
+            "Choose another folder for takes in this add-on's preferences.",
+        )
+    return folder
+
+
+def interrupted_takes(context: bpy.types.Context, video: Path) -> list[Path]:
+    """Interrupted captures that may be of this video, told by their names."""
+    chosen = preferences(context).takes
+    folder = Path(bpy.path.abspath(chosen)) if chosen else video.parent
+    try:
+        found = sorted(folder.iterdir())
+    except OSError:
+        return []
+    ending = partial_path(Path("x.take")).name.removeprefix("x")
+    return [path for path in found if path.name.startswith(video.stem) and path.name.endswith(ending)]
+
+
+CLASSES = (VIBE_OT_capture, VIBE_OT_resume_capture, VIBE_OT_cancel_capture, VIBE_OT_dismiss)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Remove a take from the scene, and its file where asked to."""
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, StringProperty
+
+from ..contract.errors import CaptureError
+from ..contract.take_file import partial_path
+from ..scene.takes import remove_take, take_record
+from .active import UNDO, active_take, has_take, named_take
+from .reporting import Reporting
+
+
+class VIBE_OT_delete_take(Reporting, bpy.types.Operator):
+    """Remove the take from this Blender file. Its take file stays unless you ask for that too"""
+
+    bl_idname = "vibe.delete_take"
+    bl_label = "Delete Take"
+    bl_options = UNDO
+
+    name: StringProperty(name="Take", options={"HIDDEN", "SKIP_SAVE"})  # type: ignore[valid-type]
+    delete_file: BoolProperty(  # type: ignore[valid-type]
+        name="Also Delete the Take File",
+        description="Remove the file on disk too; that cannot be undone",
+        default=False,
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Says why not."""
+        return has_take(cls, context)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Asks first."""
+        return context.window_manager.invoke_props_dialog(self, confirm_text="Delete")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What would be lost."""
+        collection = bpy.data.collections.get(self.name) or active_take(context)
+        record = take_record(collection)
+        self.layout.label(text=f"Remove {collection.name} from this file?", icon="TRASH")
+        self.layout.prop(self, "delete_file")
+        self.layout.label(text=Path(record.path).name)
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Removes it."""
+        collection = named_take(self.name, context)
+        record = take_record(collection)
+        paths = [Path(record.path), partial_path(Path(record.path))] if self.delete_file else []
+        remove_take(collection)
+        for path in paths:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise CaptureError(
+                    "take_unwritable", f"{path} could not be deleted: {error.strerror}.", "Delete it by hand."
+                ) from error
+
+
+CLASSES = (VIBE_OT_delete_take,)

@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The capture that runs inside Blender: its events become a moving stand-in, its take the final animation.
+
+Blender's window is never made to wait: a timer lets ``pump`` work for a few milliseconds at a time. Nothing of Blender
+is held between two calls, because an undo or another file may have taken it away.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from .aims import Aim, Finished
+from .client.process import CaptureLost, CaptureProcess
+from .contract.errors import CaptureError
+from .contract.protocol import (
+    Cancelled,
+    Done,
+    Event,
+    Failed,
+    Frames,
+    Job,
+    PersonFound,
+    Progress,
+    Stage,
+    VideoOpened,
+    Warned,
+)
+from .redraw import redraw_panels
+from .scene.live import LiveTake, remove_leftovers
+
+BUDGET_SECONDS = 0.008
+"""How long one tick may work."""
+_BUSY_SECONDS, _IDLE_SECONDS = 0.02, 0.1
+_HOLDS = 10_000
+
+holds: deque[float] = deque(maxlen=_HOLDS)
+"""Seconds that each of the last ticks took, for the benchmark of the user interface."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the last capture ended, until the user has read it.
+
+    Attributes:
+        kind: ``done``, ``cancelled`` or ``error``.
+        text: a sentence.
+        hint: what to do about it, empty where nothing is to be done.
+        take: the take that was kept, None where nothing was.
+        resumable: the take is unfinished.
+        collection: name of the collection it became, empty where it is not in the scene.
+        warnings: sentences.
+    """
+
+    kind: str
+    text: str
+    hint: str = ""
+    take: Path | None = None
+    resumable: bool = False
+    collection: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class Session:
+    """One capture from the button to the animation.
+
+    Attributes:
+        stage, done, total, rate, seconds_left: as the backend tells them.
+        people: how many were found so far.
+        warnings: sentences for the user.
+        cancelling: the user pressed Cancel.
+        name: of the take.
+    """
+
+    def __init__(self, job: Job, python: Path, log: Path, scene: bpy.types.Scene, aim: Aim) -> None:
+        """Starts the backend.
+
+        Raises:
+            CaptureError: ``backend_missing``.
+        """
+        self.name = Path(job.take).stem
+        self.stage, self.done, self.total, self.rate = "start", 0, 0, 0.0
+        self.seconds_left: float | None = None
+        self.people = 0
+        self.warnings: list[str] = []
+        self.cancelling = False
+        self._aim = aim
+        self._scene_uid: int | None = scene.session_uid
+        self._events: deque[Event] = deque()
+        self._live: LiveTake | None = None
+        self._finish: Generator[bool, None, Finished] | None = None
+        self._worker = ThreadPoolExecutor(1)
+        self._loading: Future | None = None
+        self._process = CaptureProcess(job, python, log)
+        self._job = job
+
+    @property
+    def scene(self) -> bpy.types.Scene | None:
+        """The scene the capture is for; None where it is gone."""
+        return next((scene for scene in bpy.data.scenes if scene.session_uid == self._scene_uid), None)
+
+    def cancel(self) -> None:
+        """Asks for the end; the take that was found so far is kept."""
+        self.cancelling = True
+        self._process.cancel()
+
+    def detach(self) -> None:
+        """Another file is being opened: the capture goes on, but not into a scene."""
+        self.pause()
+        self._scene_uid = None
+        self._live = None
+
+    def pause(self) -> None:
+        """Blender's data is about to change (undo): what is half built is taken away, and built again later."""
+        if self._finish is not None:
+            self._finish.close()
+            self._finish = None
+
+    def stop(self) -> None:
+        """Ends everything at once: the add-on is being disabled, or Blender quits."""
+        self.pause()
+        self._process.close()
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        if self._live is not None:
+            self._live.remove()
+
+    def advance(self, deadline: float) -> Outcome | None:
+        """Works until ``deadline`` (of ``time.monotonic``); how the capture ended, None while it has not."""
+        try:
+            self._events.extend(self._process.poll())
+            while self._events and time.monotonic() < deadline:
+                self._take_in(self._events.popleft())
+            if self._events:
+                return None
+            last = self._process.last
+            if isinstance(last, Done):
+                return self._finished(last, deadline)
+            if last is not None:
+                return self._ended(last)
+            self._move(deadline)
+        except CaptureError as error:
+            return self._failed(error)
+        return None
+
+    def busy(self) -> bool:
+        """Whether there is work for the next tick already."""
+        return bool(self._events) or self._finish is not None
+
+    def _take_in(self, event: Event) -> None:
+        match event:
+            case Stage(name=name):
+                self.stage, self.done, self.total, self.rate, self.seconds_left = name, 0, 0, 0.0, None
+            case Progress():
+                self.stage, self.done, self.total = event.stage, event.done, event.total
+                self.rate, self.seconds_left = event.rate, event.seconds_left
+            case VideoOpened():
+                scene = self.scene
+                if scene is not None and self._aim.shows_live:
+                    self._live = LiveTake(self.name, event, self._aim.start, scene)
+            case PersonFound() | Frames():
+                self.people += isinstance(event, PersonFound)
+                if self._live is not None:
+                    self._live.add(event)
+            case Warned(message=message):
+                self.warnings.append(message)
+
+    def _move(self, deadline: float) -> None:
+        scene = self.scene
+        if self._live is not None and scene is not None:
+            self._live.advance(scene, deadline)
+
+    def _finished(self, last: Done, deadline: float) -> Outcome | None:
+        """Builds the animation, a few milliseconds at a time; the stand-ins stay until it is there."""
+        scene = self.scene
+        if scene is None:
+            return Outcome("done", f"{self.name} was captured. Its scene is gone.", "Open the take.", Path(last.take))
+        if self._loading is None:
+            self.stage, self.done, self.total = "build", 0, 0
+            self._loading = self._worker.submit(self._aim.load, Path(last.take))
+        if not self._loading.done():
+            return None
+        if self._finish is None:
+            self._finish = self._aim.build(self._loading.result(), scene)
+        try:
+            while time.monotonic() < deadline:
+                next(self._finish)
+        except StopIteration as end:
+            self._finish = None
+            return self._complete(end.value)
+        return None
+
+    def _complete(self, finished: Finished) -> Outcome:
+        if self._live is not None:
+            self._live.remove()
+        self._worker.shutdown(wait=False)
+        push_undo(f"Capture {finished.collection}")
+        people = "1 person" if finished.people == 1 else f"{finished.people} people"
+        text = f"{finished.what}: {people}, {finished.frames} frames."
+        warnings = (*dict.fromkeys((*self.warnings, *finished.warnings)),)
+        return Outcome("done", text, take=finished.take, collection=finished.collection, warnings=warnings)
+
+    def _ended(self, last: Event) -> Outcome:
+        self._leave()
+        take = Path(last.take) if getattr(last, "take", "") else None
+        if isinstance(last, Cancelled):
+            text = "Cancelled. What was found is kept." if take else "Cancelled. There was nothing to keep yet."
+            return Outcome("cancelled", text, take=take, resumable=take is not None)
+        assert isinstance(last, Failed)
+        return Outcome("error", last.message, last.hint, take, take is not None, warnings=tuple(self.warnings))
+
+    def _failed(self, error: CaptureError) -> Outcome:
+        self._leave()
+        lost = error.take if isinstance(error, CaptureLost) else ""
+        take = Path(lost) if lost else None
+        return Outcome("error", error.message, error.hint, take, take is not None, warnings=tuple(self.warnings))
+
+    def _leave(self) -> None:
+        self.pause()
+        self._process.close()
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        if self._live is not None:
+            self._live.remove()
+
+
+_current: Session | None = None
+_outcome: Outcome | None = None
+
+
+def start(job: Job, python: Path, log: Path, scene: bpy.types.Scene, aim: Aim) -> Session:
+    """Begins a capture.
+
+    Raises:
+        CaptureError: ``already_capturing`` or ``backend_missing``.
+    """
+    global _current, _outcome
+    if _current is not None:
+        raise CaptureError("already_capturing", "A capture is running already.", "Wait for its end, or cancel it.")
+    _outcome = None
+    _current = Session(job, python, log, scene, aim)
+    if not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=_BUSY_SECONDS, persistent=True)
+    return _current
+
+
+def current() -> Session | None:
+    """The running capture."""
+    return _current
+
+
+def outcome() -> Outcome | None:
+    """How the last capture ended, until it is forgotten."""
+    return _outcome
+
+
+def tell(new: Outcome | None) -> None:
+    """Shows an outcome in the sidebar; None forgets the last one."""
+    global _outcome
+    _outcome = new
+    redraw_panels()
+
+
+def pump() -> None:
+    """Lets the running capture work for one tick; called by a timer, and by hand where there are none."""
+    global _current
+    if _current is None:
+        return
+    began = time.monotonic()
+    ended = _current.advance(began + BUDGET_SECONDS)
+    if ended is not None:
+        _current = None
+        tell(ended)
+    holds.append(time.monotonic() - began)
+
+
+def stop() -> None:
+    """Ends the running capture at once: the add-on is being disabled, or Blender quits."""
+    global _current, _outcome
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    session, _current, _outcome = _current, None, None
+    if session is not None:
+        session.stop()
+
+
+def push_undo(message: str) -> None:
+    """Makes one undo step of everything since the last."""
+    manager = bpy.context.window_manager
+    if not manager.windows:
+        return
+    with bpy.context.temp_override(window=manager.windows[0]):
+        if bpy.ops.ed.undo_push.poll():
+            bpy.ops.ed.undo_push(message=message)
+
+
+_drawn = 0.0
+
+
+def _tick() -> float | None:
+    global _drawn
+    pump()
+    if _current is None:
+        redraw_panels()
+        return None
+    if time.monotonic() - _drawn > _IDLE_SECONDS:
+        _drawn = time.monotonic()
+        redraw_panels()
+    return _BUSY_SECONDS if _current.busy() else _IDLE_SECONDS / 2
+
+
+@bpy.app.handlers.persistent
+def before_undo(*_: object) -> None:
+    """Undo and redo exchange Blender's data under our feet."""
+    if _current is not None:
+        _current.pause()
+
+
+@bpy.app.handlers.persistent
+def after_undo(*_: object) -> None:
+    """An undo may bring stand-ins back that were removed since."""
+    if _current is None:
+        remove_leftovers()
+
+
+@bpy.app.handlers.persistent
+def before_load(*_: object) -> None:
+    """Another file is opened: a running capture goes on without a scene."""
+    if _current is not None:
+        _current.detach()
+
+
+@bpy.app.handlers.persistent
+def after_load(*_: object) -> None:
+    """A file that was saved during a capture holds its stand-ins."""
+    remove_leftovers()
+
+
+HANDLERS = (
+    ("undo_pre", before_undo),
+    ("redo_pre", before_undo),
+    ("undo_post", after_undo),
+    ("redo_post", after_undo),
+    ("load_pre", before_load),
+    ("load_post", after_load),
+)
