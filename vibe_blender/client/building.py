@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes the backend's environment: the steps in their order, verified before it takes the former one's place."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ..contract.errors import CaptureError
+from ..contract.version import VERSION
+from .commands import Runner
+from .environment import Home, Marker, erase, inspect, interpreter, move, site_packages
+from .installers import Installers, Show
+from .pip_output import PROGRESS, explain
+from .requirements import requirements
+
+_OLDEST_PYTHON = (3, 11)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to install.
+
+    Attributes:
+        python: the Python to make the environment with, 3.11 or newer.
+        parts: ``("default",)`` or ``("default", "networks")``.
+        torch: build of PyTorch; ``auto`` is ``cuda`` where an NVIDIA driver answers, else ``cpu``.
+        offline: folder of wheels and models to install from; None uses the network.
+    """
+
+    python: Path
+    parts: tuple[str, ...] = ("default",)
+    torch: Literal["auto", "cpu", "cuda"] = "auto"
+    offline: Path | None = None
+
+
+class Builder:
+    """One run of the steps; ``show`` hears of each."""
+
+    def __init__(self, home: Home, plan: Plan, program: Path, runner: Runner, show: Show) -> None:
+        self._home, self._plan, self._program = home, plan, program
+        self._runner, self._show = runner, show
+
+    def build(self) -> None:
+        """Leaves a verified environment and its models; raises, and leaves what was there, where it cannot."""
+        torch = self._torch()
+        state = inspect(self._home, self._program)
+        wanted = ("ready", self._plan.parts, torch)
+        if (state.condition, state.parts, state.torch) == wanted and self._works_already():
+            return
+        new = self._home.unfinished
+        needed = requirements(self._plan.parts, self._program)
+        version = self._python()
+        self._virtual_environment()
+        installers = Installers(self._home, needed, self._program, self._plan.offline, self._runner, self._show)
+        installers.pip_itself(0.05)
+        installers.default_packages(0.08, 0.3 if torch else 0.8)
+        if torch:
+            installers.networks(torch, 0.3, 0.8)
+        self._fetch_models(new, 0.8)
+        self._verify(new, 0.92)
+        models = self._ask(new, "models", "list", "--json", "--models", self._home.models)
+        installers.close()
+        Marker(
+            program=VERSION,
+            digest=needed.digest,
+            parts=self._plan.parts,
+            torch=torch,
+            python_version=version,
+            packages=tuple(path.name for path in site_packages(new).glob("*.dist-info")),
+            models=tuple((str(item["name"]), int(item["bytes"])) for item in models),
+            size_bytes=sum(path.lstat().st_size for path in new.rglob("*")),
+        ).save(new)
+        self._exchange()
+
+    def _works_already(self) -> bool:
+        """Whether the environment that is there does, its models made whole."""
+        self._show("Checking what is there.", 0.1)
+        try:
+            self._fetch_models(self._home.environment, 0.2)
+            self._verify(self._home.environment, 0.8)
+        except CaptureError as error:
+            if error.code != "environment_faulty":
+                raise
+            return False
+        return True
+
+    def _torch(self) -> str:
+        """The build of PyTorch to install, empty without networks."""
+        if "networks" not in self._plan.parts:
+            return ""
+        driver = shutil.which("nvidia-smi") if self._plan.torch != "cpu" else None
+        if driver is not None and self._runner.run([driver, "-L"]).status == 0:
+            return "cuda"
+        if self._plan.torch == "cuda":
+            raise CaptureError(
+                "no_nvidia_driver",
+                "No NVIDIA driver answers on this computer.",
+                "Install the driver of the graphics card, or choose the processor.",
+            )
+        return "cpu"
+
+    def _python(self) -> str:
+        """The version of the Python the environment is made with."""
+        self._show("Looking at Python.", 0.0)
+        ended = self._runner.run([self._plan.python, "-I", "-c", "import platform; print(platform.python_version())"])
+        version = ended.lines[-1] if ended.lines else ""
+        numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+        if ended.status or len(numbers) < 2:
+            raise CaptureError(
+                "python_missing", f"{self._plan.python} is no Python that runs.", "Name another in the preferences."
+            )
+        if numbers < _OLDEST_PYTHON:
+            raise CaptureError(
+                "python_too_old",
+                f"{self._plan.python} is Python {version}; the backend needs 3.11 or newer.",
+                "Name a newer Python in the preferences.",
+            )
+        return version
+
+    def _virtual_environment(self) -> None:
+        self._show("Making a Python environment.", 0.01)
+        ended = self._runner.run([self._plan.python, "-I", "-m", "venv", self._home.unfinished])
+        if ended.status == 0 and interpreter(self._home.unfinished).exists():
+            return
+        error = explain(ended.lines, "venv", self._home.log)
+        if error.code == "disk_full":
+            raise error
+        text = "\n".join(ended.lines)
+        if "ensurepip" in text or "No module named venv" in text:
+            hint = "Debian, Ubuntu: install the package python3-venv. Or name another Python in the preferences."
+        else:
+            hint = "Name another Python in the preferences, such as one from python.org."
+        raise CaptureError("venv_failed", f"{self._plan.python} cannot make a virtual environment.", hint)
+
+    def _fetch_models(self, environment: Path, begin: float) -> None:
+        self._show("Getting the landmark models.", begin)
+        source = ["--from", str(self._plan.offline)] if self._plan.offline else []
+
+        def read(line: str) -> None:
+            if told := PROGRESS.match(line):
+                done, total = int(told[1]) / 1e6, int(told[2]) / 1e6
+                self._show(f"Getting the landmark models ({done:.0f} of {total:.0f} MB).", begin)
+
+        command = self._backend(environment, "models", "fetch", "--models", self._home.models, *source)
+        ended = self._runner.run(command, folder=self._program, read=read)
+        if ended.status:
+            error = explain(ended.lines, "models fetch", self._home.log)
+            raise error
+
+    def _verify(self, environment: Path, begin: float) -> None:
+        """Raises ``environment_faulty`` where the doctor finds that no capture would run."""
+        self._show("Checking that everything works.", begin)
+        diagnosis = self._ask(environment, "doctor", "--json", "--models", self._home.models)
+        if not diagnosis["capture_works"]:
+            problem = next(item for item in diagnosis["findings"] if item["state"] == "problem")
+            raise CaptureError("environment_faulty", f"{problem['subject']}: {problem['detail']}.", problem["remedy"])
+
+    def _ask(self, environment: Path, *arguments: str | Path) -> Any:
+        """What a command of the backend answered in JSON."""
+        command = self._backend(environment, *arguments)
+        ended = self._runner.run(command, folder=self._program, errors_apart=True)
+        try:
+            return json.loads("\n".join(ended.lines))
+        except ValueError as error:
+            raise CaptureError(
+                "environment_faulty", "The backend does not start.", f"Why is in {self._home.log}."
+            ) from error
+
+    def _backend(self, environment: Path, *arguments: str | Path) -> list[str | Path]:
+        return [interpreter(environment), "-E", "-s", "-X", "utf8", "-m", "backend", *arguments]
+
+    def _exchange(self) -> None:
+        """The new environment takes the former one's place."""
+        self._show("Putting it in its place.", 0.98)
+        if self._home.environment.exists():
+            move(self._home.environment, self._home.former)
+        try:
+            move(self._home.unfinished, self._home.environment)
+        except CaptureError:
+            if self._home.former.exists():
+                move(self._home.former, self._home.environment)
+            raise
+        erase(self._home.former)

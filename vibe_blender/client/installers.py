@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""pip and uv, called for one new environment: what they install, where from, how far they are, why they failed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ..contract.errors import CaptureError
+from .commands import Runner
+from .environment import Home, erase, interpreter, site_packages
+from .pip_output import PipOutput, explain
+from .requirements import Requirements, pinned
+
+Show = Callable[[str, float], None]
+"""Called with a sentence for the user and 0..1 of the whole installation."""
+
+# Roughly what is downloaded, for the progress bar.
+_DEFAULT_BYTES = 180_000_000
+_TORCH_BYTES = {"cpu": 250_000_000, "cuda": 3_000_000_000}
+# The package index has one build of PyTorch for each system; uv knows where the others are.
+_ON_THE_INDEX = {("linux", "cuda"), ("win32", "cpu"), ("darwin", "cpu")}
+
+
+class Installers:
+    """Installs into the unfinished environment of ``home``."""
+
+    def __init__(
+        self, home: Home, needed: Requirements, program: Path, offline: Path | None, runner: Runner, show: Show
+    ) -> None:
+        self._home, self._needed, self._program, self._offline = home, needed, program, offline
+        self._runner, self._show = runner, show
+        self._environment = home.unfinished
+        self._scratch = home.unfinished / "scratch"
+        self._scratch.mkdir()
+
+    def pip_itself(self, begin: float) -> None:
+        """The tested pip: the one that comes with Python may be too old to tell its progress."""
+        self._show("Getting pip.", begin)
+        self._pip([pinned("pip", self._program)], "off")
+
+    def default_packages(self, begin: float, end: float) -> None:
+        """What every capture needs."""
+        self._pip_with_progress(self._needed.default, _DEFAULT_BYTES, begin, end)
+
+    def networks(self, torch: str, begin: float, end: float) -> None:
+        """PyTorch, built for ``cpu`` or ``cuda``, and what goes with it."""
+        if self._offline or (sys.platform, torch) in _ON_THE_INDEX or self._from_an_index_of_the_user(torch, begin):
+            self._pip_with_progress(self._needed.networks, _TORCH_BYTES[torch], begin, end)
+        else:
+            self._uv(torch, begin, end)
+
+    def close(self) -> None:
+        """Deletes what only the installation needed."""
+        erase(self._scratch)
+        erase(self._home.downloads)
+
+    def _from_an_index_of_the_user(self, torch: str, begin: float) -> bool:
+        """Whether pip's configuration names a place with PyTorch's build for the processor; it is installed then."""
+        if torch != "cpu":
+            return False
+        self._show("Looking for PyTorch.", begin)
+        try:
+            self._pip([f"{pinned('torch', self._program)}+cpu"], "off")
+        except CaptureError as error:
+            if error.code != "package_missing":
+                raise
+            return False
+        return True
+
+    def _pip_with_progress(self, wanted: tuple[str, ...], expected_bytes: int, begin: float, end: float) -> None:
+        output = PipOutput(expected_bytes)
+        there = 0
+
+        def read(line: str) -> None:
+            nonlocal there
+            if not output.packages:
+                there = self._count()
+            output.read(line)
+            show()
+
+        def idle() -> None:
+            if output.packages:
+                output.unpacked(self._count() - there)
+                show()
+
+        def show() -> None:
+            self._show(output.text, begin + (end - begin) * output.fraction)
+
+        self._pip([*wanted], "raw", read, idle)
+
+    def _count(self) -> int:
+        return sum(1 for _ in site_packages(self._environment).glob("*.dist-info"))
+
+    def _pip(
+        self,
+        wanted: list[str],
+        progress_bar: str,
+        read: Callable[[str], None] = lambda line: None,
+        idle: Callable[[], None] = lambda: None,
+    ) -> None:
+        places = ["--no-index", "--find-links", str(self._offline)] if self._offline else []
+        ended = self._runner.run(
+            [
+                interpreter(self._environment), "-I", "-X", "utf8", "-m", "pip", "install", "--no-input",
+                "--only-binary", ":all:", "--progress-bar", progress_bar, *places,
+                "--constraint", self._needed.constraints, *wanted,
+            ],
+            read=read, idle=idle, scratch=self._scratch,
+        )  # fmt: skip
+        if ended.status:
+            error = explain(ended.lines, "pip", self._home.log)
+            raise self._missing_offline(error) if self._offline else error
+
+    def _missing_offline(self, error: CaptureError) -> CaptureError:
+        """Where a wheel is missing in the offline folder: which, and how to fill the folder on another computer."""
+        if error.code != "package_missing":
+            return error
+        return CaptureError(
+            "package_missing_offline",
+            f"{error.message} It is not in {self._offline}.".replace("There is no ", "No wheel of ", 1),
+            "See docs/install.md.",
+        )
+
+    def _uv(self, torch: str, begin: float, end: float) -> None:
+        """PyTorch's build for the processor on Linux, for NVIDIA on Windows."""
+        tools = self._scratch / "tools"
+        self._show("Getting uv, which knows where PyTorch's builds are.", begin)
+        self._pip(["--target", str(tools), pinned("uv", self._program)], "off")
+        name = "uv.exe" if sys.platform == "win32" else "uv"
+        size = _TORCH_BYTES[torch]
+
+        def idle() -> None:
+            fetched = sum(path.stat().st_size for path in self._home.downloads.rglob("*") if path.is_file())
+            self._show(
+                f"Getting PyTorch ({fetched / 1e6:.0f} MB so far).", begin + (end - begin) * min(fetched / size, 1.0)
+            )
+
+        ended = self._runner.run(
+            [
+                tools / "bin" / name, "pip", "install", "--python", interpreter(self._environment),
+                "--torch-backend", "cpu" if torch == "cpu" else "auto", "--only-binary", ":all:",
+                "--constraint", self._needed.constraints, *self._needed.networks,
+            ],
+            idle=idle, scratch=self._scratch,
+            settings={"UV_CACHE_DIR": str(self._home.downloads), "UV_NO_PROGRESS": "1", "NO_COLOR": "1"},
+        )  # fmt: skip
+        if ended.status:
+            raise explain(ended.lines, "uv", self._home.log)
