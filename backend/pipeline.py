@@ -30,7 +30,7 @@ from backend.world import Ground, find_ground, place
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.protocol import Event, Hello, Job, Progress, Stage, VideoOpened, Warned
 from vibe_blender.contract.take import Take, Video
-from vibe_blender.contract.take_file import TakeWriter, partial_path
+from vibe_blender.contract.take_file import KeptTake, TakeWriter, load_take, partial_path
 
 Emit = Callable[[Event], None]
 
@@ -86,7 +86,7 @@ def run(job: Job, emit: Emit, cancelled: Flag) -> Captured:
     Args:
         job: what and how.
         emit: told everything except how it ended.
-        cancelled: set from outside to stop; what was read by then is solved and kept.
+        cancelled: set from outside to stop; what was read by then is kept, with its rough preview, to be resumed.
 
     Raises:
         CaptureError: with a ``take`` where something was kept (``CaptureFailed``).
@@ -94,12 +94,23 @@ def run(job: Job, emit: Emit, cancelled: Flag) -> Captured:
     """
     _check(job)
     emit(Hello(estimator=job.estimator, device="cpu"))
-    facts = probe(Path(job.video))
-    emit(VideoOpened(str(facts.path), facts.width_px, facts.height_px, facts.fps, facts.frames))
-    people = _people(job)
-    body = load_body(Path(str(resources.files("vibe_blender") / "assets" / "mannequin.npz")))
-    with TakeWriter(Path(job.take), keep=job.resume) as writer:
-        return _Capture(job, facts, people, body, writer, emit, cancelled).run()
+    kept = KeptTake(Path(job.take))
+    try:
+        facts = probe(Path(job.video))
+        emit(VideoOpened(str(facts.path), facts.width_px, facts.height_px, facts.fps, facts.frames))
+        _heed(cancelled)
+        people = _people(job)
+        body = load_body(Path(str(resources.files("vibe_blender") / "assets" / "mannequin.npz")))
+        _heed(cancelled)
+        with TakeWriter(Path(job.take), keep=job.resume) as writer:
+            return _Capture(job, facts, people, body, writer, emit, cancelled).run()
+    except Cancelled:
+        raise Cancelled(kept.find()) from None
+
+
+def _heed(cancelled: Flag) -> None:
+    if cancelled.is_set():
+        raise Cancelled
 
 
 def _check(job: Job) -> None:
@@ -175,11 +186,11 @@ class _Capture:
             )
         self._recording = Recording.restored(self._writer)
         self._people.recall(people)
-        extended = self._writer.evidence(0, "take.times")
-        self._extended = 0 if extended is None else len(extended)
-        for person in self._writer.owners("take.frames"):
-            solved = self._writer.evidence(person, "take.frames")
-            self._preview.solved[person] = 0 if solved is None else len(solved)
+        extended, ground = self._writer.evidence(0, "take.times"), self._writer.noted("ground")
+        if extended is not None:
+            self._extended = len(extended)
+            self._preview.ground = Ground(np.array(ground["up"]), ground["height_m"], np.array(ground["origin"]))
+            self._preview.tell_again(load_take(partial_path(self._writer.path)).people)
 
     def run(self) -> Captured:
         try:
@@ -188,7 +199,8 @@ class _Capture:
         except CaptureError as error:
             raise CaptureFailed(error, self._keep()) from error
         except Cancelled:
-            raise Cancelled(self._keep()) from None
+            self._leave()
+            raise
         finally:
             self._preview.close()
         self._emit(Stage("save"))
@@ -200,15 +212,13 @@ class _Capture:
 
     def _watch(self) -> None:
         """Reads every frame once and lets go of it."""
-        self._emit(Stage("watch"))
         start = self._job.start or 0
         end = min((frame for frame in (self._job.end, self._facts.frames) if frame), default=0)
         first = max(start, self._recording.next_frame) if self._recording.times else start
         if self._recording.times and self._job.end is not None and first >= self._job.end:
             return
-        self._clock.start("watch", max(end - start, 0), done=first - start)
         try:
-            self._read(first, start)
+            self._read(first, start, end)
         except CaptureError as error:
             # The capture that is resumed had read the last frame when it was stopped.
             if error.code != "bad_range" or not self._recording.times:
@@ -216,22 +226,31 @@ class _Capture:
         self._save()
         self._extend()
 
-    def _read(self, first: int, start: int) -> None:
+    def _read(self, first: int, start: int, end: int) -> None:
         """Takes in the frames from ``first`` on; progress counts from ``start``."""
-        for frame in read_frames(self._facts.path, first, self._job.end, self._warn):
+        for frame in read_frames(self._facts.path, first, self._job.end, self._warn, self._pass):
+            if frame.index == first:
+                self._clock.start("watch", max(end - start, 0), done=first - start)
             self._recording.add(frame.index, frame.time_s, self._people.update(frame.index, frame.time_s, frame.image))
             self._clock.tick(frame.index + 1 - start)
             if len(self._recording.times) % _STRETCH == 0:
                 self._save()
-            if self._cancelled.is_set():
-                raise Cancelled
+            elif self._preview.ready:
+                self._extend()
+            _heed(self._cancelled)
+
+    def _pass(self, done: int, total: int) -> None:
+        """Tells how far the way to a late start is."""
+        self._clock.go_on("seek", total)
+        self._clock.tick(done)
+        _heed(self._cancelled)
 
     def _save(self) -> None:
         """Puts the newest stretch into the growing take, all that belongs to it at once."""
+        self._extend()
         with self._writer.together():
             self._recording.save(self._writer)
             self._writer.note("people", self._people.record())
-            self._extend()
         self._preview.start(self._recording, self._cast())
 
     def _cast(self) -> list[int]:
@@ -247,7 +266,6 @@ class _Capture:
                 f"Nobody was found in {len(self._recording.times)} frames of {self._facts.path.name}.",
                 "Choose a range in which a person is seen whole and not too small, or give boxes with `--boxes`.",
             )
-        self._emit(Stage("solve"))
         counts = {person: self._recording.frame_count(person) for person in people}
         self._clock.start("solve", sum(counts.values()))
         estimates, before = [], 0
@@ -264,11 +282,16 @@ class _Capture:
         return self._take(dict(zip(people, estimates, strict=True)), find_ground(estimates))
 
     def _extend(self) -> None:
-        """Adds the preview of the stretch before to the growing take."""
+        """Adds the preview that was begun last to the growing take; waits for it."""
         piece = self._preview.collect()
-        if piece is not None:
-            self._writer.extend(self._take(piece.estimates, piece.ground, slice(self._extended, piece.frame_count)))
-            self._extended = piece.frame_count
+        if piece is None:
+            return
+        frames, ground = slice(self._extended, piece.frame_count), piece.ground
+        with self._writer.together():
+            self._writer.extend(self._take(piece.estimates, ground, frames))
+            floor = {"up": ground.up.tolist(), "height_m": ground.height_m, "origin": ground.origin.tolist()}
+            self._writer.note("ground", floor)
+        self._extended = piece.frame_count
 
     def _take(self, estimates: dict[int, Estimate], ground: Ground, frames: slice = slice(None)) -> Take:
         """What is known of some of the captured frames."""
@@ -280,6 +303,14 @@ class _Capture:
             people=tuple(place(estimate, ground, person) for person, estimate in estimates.items()),
             warnings=tuple(self._warnings),
         )
+
+    def _leave(self) -> None:
+        """Puts what was read since the last stretch into the growing take, with its preview; nothing of nobody."""
+        if not self._cast():
+            self._writer.discard()
+            return
+        self._save()
+        self._extend()
 
     def _keep(self) -> str:
         """Solves and saves what was read before the capture stopped; says where, or nothing where that fails too."""
@@ -312,14 +343,22 @@ def _focal_px(job: Job, facts: VideoFacts) -> float:
 
 
 class _Clock:
-    """Tells how far a stage is, a few times a second."""
+    """Tells which stage it is, and a few times a second how far."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
+        self._stage, self._total = "", 0
 
     def start(self, stage: str, total: int, done: int = 0) -> None:
+        if stage != self._stage:
+            self._emit(Stage(stage))
         self._stage, self._total, self._first = stage, total, done
         self._began = self._told = time.monotonic()
+
+    def go_on(self, stage: str, total: int) -> None:
+        """Starts where it is another stage, or another total, than it was."""
+        if (stage, total) != (self._stage, self._total):
+            self.start(stage, total)
 
     def tick(self, done: int) -> None:
         now = time.monotonic()

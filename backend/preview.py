@@ -18,6 +18,8 @@ from vibe_blender.contract.take import Person
 
 _CONTEXT = 10
 _ITERATIONS = 2
+_AT_ONCE = 30
+"""Frames in one event."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,13 @@ class Preview:
 
     Attributes:
         solved: how many of each person's frames are done.
+        ground: the floor found first, None before.
     """
 
     def __init__(self, estimator: KeypointEstimator, emit: Callable[[Event], None]) -> None:
         self.solved: dict[int, int] = {}
         self._estimator, self._emit = estimator, emit
-        self._ground: Ground | None = None
+        self.ground: Ground | None = None
         self._told: set[int] = set()
         self._thread = ThreadPoolExecutor(1)
         self._waiting: Future[Piece] | None = None
@@ -62,6 +65,17 @@ class Preview:
         if stretches:
             self._waiting = self._thread.submit(self._solve, stretches, len(recording.times))
 
+    def tell_again(self, people: Sequence[Person]) -> None:
+        """Goes on after those frames of an earlier capture, and tells them first."""
+        for person in people:
+            self.solved[person.id] = len(person.frames)
+            self._tell(person)
+
+    @property
+    def ready(self) -> bool:
+        """Whether ``collect`` has something and will not wait."""
+        return self._waiting is not None and self._waiting.done()
+
     def collect(self) -> Piece | None:
         """What the last ``start`` led to; waits for it."""
         waiting, self._waiting = self._waiting, None
@@ -76,11 +90,11 @@ class Preview:
             person: self._estimator.estimate(evidence, iterations=_ITERATIONS).since(context)
             for person, (evidence, context) in stretches.items()
         }
-        if self._ground is None:
-            self._ground = find_ground(list(fresh.values()))
+        if self.ground is None:
+            self.ground = find_ground(list(fresh.values()))
         for person, estimate in fresh.items():
-            self._tell(place(estimate, self._ground, person))
-        return Piece(fresh, self._ground, frame_count)
+            self._tell(place(estimate, self.ground, person))
+        return Piece(fresh, self.ground, frame_count)
 
     def _tell(self, placed: Person) -> None:
         if placed.id not in self._told:
@@ -88,12 +102,13 @@ class Preview:
             self._emit(PersonFound(placed.id, int(placed.frames[0]), np.round(placed.rest_joints, 5).tolist()))
         breaks = np.flatnonzero(np.diff(placed.frames) > 1) + 1
         for run in np.split(np.arange(len(placed.frames)), breaks):
-            self._emit(
-                Frames(
-                    placed.id,
-                    int(placed.frames[run[0]]),
-                    np.round(placed.rotations[run], 5).tolist(),
-                    np.round(placed.root[run], 4).tolist(),
-                    np.round(placed.confidence[run], 3).tolist(),
+            for rows in np.split(run, range(_AT_ONCE, len(run), _AT_ONCE)):
+                self._emit(
+                    Frames(
+                        placed.id,
+                        int(placed.frames[rows[0]]),
+                        np.round(placed.rotations[rows], 5).tolist(),
+                        np.round(placed.root[rows], 4).tolist(),
+                        np.round(placed.confidence[rows], 3).tolist(),
+                    )
                 )
-            )

@@ -22,6 +22,7 @@ from .opening import Trouble, checked_path, nothing_decodes, opened, pictures
 from .timing import (
     Clock,
     Landing,
+    Passing,
     in_order_of_time,
     mean_rate,
     plan_landing,
@@ -32,8 +33,10 @@ from .timing import (
 from .upright import Upright
 
 FRAMES_AHEAD = 4
+_FRAMES_PASSED = 25
 
 WarningCallback = Callable[[str, str], None]
+PassingCallback = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,11 @@ def probe(path: Path | str) -> VideoFacts:
 
 
 def read_frames(
-    path: Path | str, start: int = 0, end: int | None = None, on_warning: WarningCallback | None = None
+    path: Path | str,
+    start: int = 0,
+    end: int | None = None,
+    on_warning: WarningCallback | None = None,
+    on_passing: PassingCallback | None = None,
 ) -> Generator[Frame]:
     """The frames ``start`` to ``end`` (excluded), decoded a few ahead on a thread of their own.
 
@@ -115,6 +122,7 @@ def read_frames(
         start, end: frame numbers; None reads to the end.
         on_warning: called as ``on_warning(code, message)``, from the caller's own thread, with ``video_damaged`` or
             ``video_truncated`` where not everything could be decoded.
+        on_passing: called likewise, as ``on_passing(done, total)``, while the way to a late start is long.
 
     Raises:
         CaptureError: as ``probe``, and ``bad_range``; the range is checked against the video at the first frame.
@@ -125,12 +133,12 @@ def read_frames(
             f"There are no frames from {start} to {end} (the end is excluded).",
             "Give a start of at least 0 and an end after it.",
         )
-    return _run_ahead(_decoded(checked_path(path), start, end), FRAMES_AHEAD, on_warning)
+    return _run_ahead(_decoded(checked_path(path), start, end), FRAMES_AHEAD, on_warning, on_passing)
 
 
-def _decoded(path: Path, start: int, end: int | None) -> Iterator[Frame | Trouble]:
-    """The frames of the range; troubles among them as they are met."""
-    landing = plan_landing(path, start) if start else None
+def _decoded(path: Path, start: int, end: int | None) -> Iterator[Frame | Trouble | Passing]:
+    """The frames of the range; troubles among them as they are met, and before them what was passed by."""
+    landing = (yield from plan_landing(path, start)) if start else None
     with opened(path) as (container, stream):
         if landing:
             container.seek(landing.keyframe_pts, stream=stream)
@@ -139,7 +147,7 @@ def _decoded(path: Path, start: int, end: int | None) -> Iterator[Frame | Troubl
 
 def _numbered(
     path: Path, container: InputContainer, stream: VideoStream, start: int, end: int | None, landing: Landing | None
-) -> Iterator[Frame | Trouble]:
+) -> Iterator[Frame | Trouble | Passing]:
     clock = Clock(stream, landing.first_pts if landing else None)
     upright: Upright | None = None
     index, time_s, last_s = -1, 0.0, 0.0
@@ -150,6 +158,8 @@ def _numbered(
         picture, pts = item
         known = landing.numbers.get(pts) if landing and index < start and pts is not None else None
         index = index + 1 if known is None else known
+        if index < start and index % _FRAMES_PASSED == 0:
+            yield Passing(index, start)
         if landing and index < start:
             continue  # Also leading pictures of the keyframe, which cannot be decoded without those before it.
         time_s = clock.time_s(pts)
@@ -169,9 +179,14 @@ def _numbered(
         yield Trouble("video_truncated", message)
 
 
-def _run_ahead(items: Iterator[Frame | Trouble], depth: int, on_warning: WarningCallback | None) -> Generator[Frame]:
+def _run_ahead(
+    items: Iterator[Frame | Trouble | Passing],
+    depth: int,
+    on_warning: WarningCallback | None,
+    on_passing: PassingCallback | None,
+) -> Generator[Frame]:
     """Frames taken from ``items`` on another thread, at most ``depth`` before they are asked for."""
-    ready: queue.Queue[Frame | Trouble | BaseException | None] = queue.Queue(depth)
+    ready: queue.Queue[Frame | Trouble | Passing | BaseException | None] = queue.Queue(depth)
     stopped = threading.Event()
 
     def fill() -> None:
@@ -194,6 +209,9 @@ def _run_ahead(items: Iterator[Frame | Trouble], depth: int, on_warning: Warning
                 raise item
             if isinstance(item, Frame):
                 yield item
+            elif isinstance(item, Passing):
+                if on_passing:
+                    on_passing(item.done, item.total)
             elif on_warning:
                 on_warning(item.code, item.message)
     finally:

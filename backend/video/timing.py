@@ -6,7 +6,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from vibe_blender.contract.errors import CaptureError
 from .opening import Trouble, opened
 
 _REORDER_WINDOW = 4
+_PACKETS_PASSED = 500
 # Containers that store presentation times, and codecs with one picture per packet: there, packets can be counted
 # instead of pictures.
 _COUNTABLE_CONTAINERS = {"mov", "matroska"}
@@ -64,6 +65,14 @@ class Landing:
     first_pts: int
 
 
+@dataclass(frozen=True)
+class Passing:
+    """On the way to the first frame: how many were passed by, of how many (0: not known)."""
+
+    done: int
+    total: int
+
+
 def in_order_of_time(
     items: Iterator[VideoFrame | Trouble],
 ) -> Iterator[tuple[VideoFrame, int | None] | Trouble]:
@@ -92,7 +101,7 @@ def in_order_of_time(
         yield picture, heapq.heappop(stamps)
 
 
-def plan_landing(path: Path, start: int) -> Landing | None:
+def plan_landing(path: Path, start: int) -> Generator[Passing, None, Landing | None]:
     """Counts packets without decoding them; None where their count may differ from that of the pictures."""
     with opened(path) as (container, stream):
         kinds = set(container.format.name.split(","))
@@ -110,6 +119,8 @@ def plan_landing(path: Path, start: int) -> Landing | None:
                     keyframes.append(packet.pts)
                 if not packet.is_discard:
                     stamps.append(packet.pts)
+                    if len(stamps) % _PACKETS_PASSED == 0:
+                        yield Passing(len(stamps), stream.frames)
         except av.FFmpegError:
             return None
         first_keyframe = next(iter(keyframes), None)

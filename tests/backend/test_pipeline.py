@@ -334,9 +334,10 @@ def test_a_resumed_capture_ends_as_if_it_had_never_stopped(
     parts = {1: (actor, range(count)), 2: (other, range(20, count - 5))}
     studio.run(Cast(parts), count)
     whole = load_take(studio.take)
-    with pytest.raises(Cancelled):
+    with pytest.raises(Cancelled) as caught:
         studio.run(Cast(parts), count, stop)
-    assert load_take(studio.take).status == "partial"
+    assert caught.value.take == str(partial_path(studio.take))
+    assert load_take(partial_path(studio.take)).status == "partial"
     captured = studio.run(Cast(parts), count, resume=True)
     assert captured.frames == count
     assert len(studio.cast.asked) < count - 25

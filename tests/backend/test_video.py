@@ -175,9 +175,21 @@ class TestRange:
         from backend.video.timing import plan_landing
 
         path = make_video(codec_options={"x264-params": "keyint=8:min-keyint=8:scenecut=0"})
-        landing = plan_landing(path, 20)
+        with pytest.raises(StopIteration) as planned:
+            next(plan_landing(path, 20))
+        landing = planned.value.value
         assert landing is not None
         assert landing.numbers[landing.keyframe_pts] == 16
+
+    @pytest.mark.parametrize(("name", "total"), [("counted.mp4", 120), ("decoded.ts", 100)])
+    def test_the_way_to_a_late_start_is_told(self, make_video, monkeypatch, name, total):
+        monkeypatch.setattr("backend.video.timing._PACKETS_PASSED", 50)
+        monkeypatch.setattr("backend.video.reading._FRAMES_PASSED", 50)
+        told: list[tuple[int, int]] = []
+        frames = read_frames(make_video(name, count=120), 100, 102, on_passing=lambda *passed: told.append(passed))
+        assert [frame.index for frame in frames] == [100, 101]
+        assert (50, total) in told
+        assert all(0 <= done <= total for done, total in told)
 
     @pytest.mark.parametrize(("start", "end"), [(-1, None), (5, 5), (5, 4)])
     def test_a_range_of_nothing_is_refused_at_once(self, make_video, start, end):

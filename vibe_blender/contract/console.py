@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .protocol import Cancelled, Done, Event, Failed, Progress, Stage, VideoOpened, Warned
 
-_STAGES = {"watch": "Watching", "solve": "Solving", "world": "Placing", "save": "Saving"}
+_STAGES = {"seek": "Seeking", "watch": "Watching", "solve": "Solving", "world": "Placing", "save": "Saving"}
 _REDRAW_S = 0.1
 
 

@@ -71,15 +71,14 @@ class KeptTake:
     def find(self) -> str:
         """The path that ``load_take`` opens, empty where nothing of this capture was kept.
 
-        That is the growing file where frames of it are solved, else the finished one where the capture wrote it.
+        That is the finished file where the capture wrote it, else the growing one where frames of it are solved.
         """
-        part = partial_path(self._path)
-        if part.exists():
-            if not _has_frames(part):
-                return ""
-            return str(part if self._path.exists() else self._path)
-        now = _changed(self._path)
-        return str(self._path) if now is not None and now != self._before else ""
+        now, part = _changed(self._path), partial_path(self._path)
+        if now is not None and now != self._before:
+            return str(self._path)
+        if not _has_frames(part):
+            return ""
+        return str(self._path if now is None else part)
 
 
 class TakeWriter:
@@ -273,6 +272,8 @@ def _open_for_reading(path: Path) -> sqlite3.Connection:
 
 
 def _has_frames(path: Path) -> bool:
+    if not path.is_file():
+        return False
     try:
         database = _open_for_reading(path)
         try:
