@@ -24,20 +24,18 @@ from vibe_blender.contract.quaternions import continuous
 from vibe_blender.contract.skeleton import JOINT_NAMES
 from vibe_blender.contract.take import Person
 from vibe_blender.motion.rotations import bone_location, bone_rotations, upright
-from vibe_blender.scene.animation import animate
+from vibe_blender.scene.animation import animating
 from vibe_blender.scene.armature import add_armature, bone_quaternions
+from vibe_blender.scene.steps import run_through
 
 REPEATS = 5
 
 
 def new_rig(person: Person) -> Any:
-    """An armature at rest in an empty file, with a body to hide in gaps."""
+    """An armature at rest in an empty file."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    scene = bpy.context.scene
-    rig = add_armature("rig", upright(person.rest_joints + np.array([0.0, 1.2, 0.0])), 1.72, scene, scene.collection)
-    body = bpy.data.objects.new("body", bpy.data.meshes.new("body"))
-    scene.collection.objects.link(body)
-    return rig, body
+    heads = upright(person.rest_joints + np.array([0.0, 1.2, 0.0]))
+    return add_armature("rig", heads, 1.72, bpy.context.scene.collection)
 
 
 def bulk_seconds(person: Person, count: int) -> float:
@@ -45,16 +43,16 @@ def bulk_seconds(person: Person, count: int) -> float:
     video = small_take(count=count).video
     seconds = []
     for _ in range(REPEATS):
-        rig, body = new_rig(person)
+        rig = new_rig(person)
         began = time.perf_counter()
-        animate(rig, body, person, video, fps=25.0, start=1)
+        run_through(animating(rig, person, video, fps=25.0, start=1))
         seconds.append(time.perf_counter() - began)
     return min(seconds)
 
 
 def insert_seconds(person: Person) -> float:
     """The same keys with ``keyframe_insert``."""
-    rig, _ = new_rig(person)
+    rig = new_rig(person)
     began = time.perf_counter()
     bones = bone_quaternions(rig)
     rotations = continuous(bone_rotations(person.rotations, bones))

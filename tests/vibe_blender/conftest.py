@@ -33,6 +33,17 @@ def scene() -> Any:
     return bpy.context.scene
 
 
+def blocks() -> dict[str, list[str]]:
+    """The names of all datablocks of the file, by their kind."""
+    import bpy
+
+    kinds = (
+        "actions", "armatures", "cameras", "collections", "images", "materials", "meshes", "movieclips", "objects",
+        "scenes", "shape_keys",
+    )  # fmt: skip
+    return {kind: sorted(block.name for block in getattr(bpy.data, kind)) for kind in kinds}
+
+
 @pytest.fixture(scope="session")
 def boxes() -> Any:
     """A body in SMPL's form: a box around every joint, shared half and half with the parent."""

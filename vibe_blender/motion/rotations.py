@@ -13,7 +13,7 @@ UPRIGHT = np.array([np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0])
 
 def upright(points: Array) -> Array:
     """Points (..., 3) of the body frame stood up: z up, facing -y."""
-    return rotate(UPRIGHT, points)
+    return np.asarray(points)[..., [0, 2, 1]] * (1.0, -1.0, 1.0)
 
 
 def bone_rotations(rotations: Array, bones: Array) -> Array:
@@ -30,10 +30,20 @@ def bone_rotations(rotations: Array, bones: Array) -> Array:
     Returns:
         (T, 24, 4) unit quaternions in each bone's own rest axes: Blender's ``rotation_quaternion``.
     """
+    left, right = axis_changes(bones)
+    return multiply(multiply(left, rotations), right)
+
+
+def axis_changes(bones: Array) -> tuple[Array, Array]:
+    """What to multiply a take's rotations with from the left and from the right, each (24, 4) unit quaternions.
+
+    Args:
+        bones: (24, 4) unit quaternions, bone axes to the armature, at rest.
+    """
     in_body = multiply(conjugate(UPRIGHT), bones)
     left = conjugate(in_body)
     left[0] = conjugate(bones[0])
-    return multiply(multiply(left, rotations), in_body)
+    return left, in_body
 
 
 def bone_location(root: Array, head: Array, bone: Array) -> Array:
@@ -47,20 +57,21 @@ def bone_location(root: Array, head: Array, bone: Array) -> Array:
     return rotate(conjugate(bone), np.asarray(root) - np.asarray(head))
 
 
-def bone_correctives(directions: Array, bones: Array) -> Array:
-    """Pose correctives that follow the bones' own pose rotations instead of the joints'.
+def bone_correctives(directions: Array, bone: Array) -> Array:
+    """One joint's pose correctives, made to follow its bone's own pose rotation.
 
     SMPL weighs its correctives with ``R - I`` of joints 1..23 (Loper et al. 2015, equation 9). With ``R = c B c^T``
     and ``B`` the pose rotation's matrix, ``R - I = c (B - I) c^T`` is linear in ``B - I``, so the change of axes goes
     into the directions.
 
     Args:
-        directions: (V, 3, 207) metres, body frame, for the row-major elements of ``R - I``.
-        bones: (24, 4) unit quaternions, bone axes to the armature, at rest.
+        directions: (V, 3, 9) metres, body frame, for the row-major elements of ``R - I``.
+        bone: (4,) unit quaternion, bone axes to the armature, at rest.
 
     Returns:
-        (V, 3, 23, 3, 3) metres, body frame, for the elements of ``B - I``.
+        (V, 3, 3, 3) metres, body frame, for the elements of ``B - I``.
     """
-    axes = to_matrices(multiply(conjugate(UPRIGHT), bones))[1:]
-    by_joint = np.asarray(directions).reshape(*np.shape(directions)[:2], len(axes), 3, 3)
-    return np.einsum("jam,vkjab,jbn->vkjmn", axes, by_joint, axes, optimize=True)
+    axes = to_matrices(multiply(conjugate(UPRIGHT), bone))
+    # Element (a, b) of R - I takes c[a, m] c[b, n] of element (m, n): one matrix product for all vertices.
+    changed = np.reshape(directions, (-1, 9)) @ np.kron(axes, axes)
+    return changed.reshape(*np.shape(directions)[:2], 3, 3)

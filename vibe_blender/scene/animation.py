@@ -9,30 +9,33 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.quaternions import continuous
+from ..contract.quaternions import continuous, multiply
 from ..contract.skeleton import JOINT_NAMES
 from ..contract.take import Person, Video
 from ..motion.curves import before_gap, presence, scene_frames
-from ..motion.rotations import bone_location, bone_rotations
+from ..motion.rotations import axis_changes, bone_location
 from .armature import bone_quaternions
+from .steps import Steps
 
 CONSTANT, LINEAR = 0, 1
 """Blender's numbers of the interpolations, as ``foreach_set`` takes them."""
 CONFIDENCE, TRACKED = "confidence", "tracked"
 """Custom properties of the armature object: how sure the capture is, 0..1, and whether the person was seen at all."""
+CONFIDENCE_PATH = f'["{CONFIDENCE}"]'
+LOCATION_PATH = f'pose.bones["{JOINT_NAMES[0]}"].location'
+_GROUP = "Capture"
+_CONFIDENCE_COLOUR = (0.95, 0.75, 0.1)
 
 
-def animate(
-    armature: bpy.types.Object, body: bpy.types.Object, person: Person, video: Video, *, fps: float, start: float
-) -> bpy.types.Action:
-    """A new action with a key for every frame the person was seen in.
+def animating(
+    armature: bpy.types.Object, person: Person, video: Video, *, fps: float, start: float
+) -> Steps[bpy.types.Action]:
+    """A new action with a key for every frame the person was seen in; the armature gets it when it is whole.
 
-    Between those frames nothing is made up: across a gap the last pose is held, and the body is hidden while
-    ``tracked`` is 0.
+    Between those frames nothing is made up: across a gap the last pose is held, and ``tracked`` is 0.
 
     Args:
         armature: from ``add_armature``.
-        body: from ``add_body``.
         person: the motion.
         video: the times of its frames.
         fps: frames per second of the scene.
@@ -41,57 +44,101 @@ def animate(
     grid = scene_frames(video.times, fps, start)
     frames = grid[np.asarray(person.frames, int) - video.first_frame]
     bones = bone_quaternions(armature)
-    rotations = continuous(bone_rotations(person.rotations, bones))
+    left, right = axis_changes(bones)
     pelvis = armature.data.bones[JOINT_NAMES[0]]
     location = bone_location(person.root, np.array(pelvis.head_local), bones[0])
     interpolation = np.where(before_gap(person.frames), CONSTANT, LINEAR).astype(np.uint8)
 
-    action, bag = new_action(armature, armature.name)
-    for joint, name in enumerate(JOINT_NAMES):
-        path = f'pose.bones["{name}"].rotation_quaternion'
-        for axis in range(4):
-            write_curve(bag, path, axis, name, frames, rotations[:, joint, axis], interpolation)
-    for axis in range(3):
-        path = f'pose.bones["{pelvis.name}"].location'
-        write_curve(bag, path, axis, pelvis.name, frames, location[:, axis], interpolation)
+    action = new_action(armature, armature.name)
+    try:
+        for joint, name in enumerate(JOINT_NAMES):
+            rotations = continuous(multiply(multiply(left[joint], person.rotations[:, joint]), right[joint]))
+            for axis in range(4):
+                write_curve(action, rotation_path(name), axis, name, frames, rotations[:, axis], interpolation)
+                yield
+        for axis in range(3):
+            write_curve(action, LOCATION_PATH, axis, JOINT_NAMES[0], frames, location[:, axis], interpolation)
+        yield
+        _write_capture(action, person, video, grid, interpolation)
+    except BaseException:
+        bpy.data.actions.remove(action)
+        raise
     _add_property(armature, CONFIDENCE, 1.0, "How sure the capture is of this frame")
-    write_curve(bag, f'["{CONFIDENCE}"]', 0, "Capture", frames, person.confidence, interpolation)
-
-    steps = presence(person.frames, video.first_frame, len(grid))
-    seen = np.array([value for _, value in steps], float)
     _add_property(armature, TRACKED, 1, "The person was seen in this frame; the body is hidden where it is 0")
-    constant = np.full(len(steps), CONSTANT, np.uint8)
-    write_curve(bag, f'["{TRACKED}"]', 0, "Capture", grid[[index for index, _ in steps]], seen, constant)
-    for path in ("hide_viewport", "hide_render"):
-        _hide_untracked(body, path, armature)
+    assign_action(armature, action)
     return action
 
 
-def new_action(owner: bpy.types.ID, name: str) -> tuple[bpy.types.Action, Any]:
-    """A new action assigned to ``owner``, and what holds its ``fcurves`` and ``groups``.
+def _write_capture(
+    action: bpy.types.Action, person: Person, video: Video, grid: NDArray, interpolation: NDArray[np.uint8]
+) -> None:
+    """Adds the curves of ``confidence`` and ``tracked``; ``grid`` is (N,) scene frames of the video's frames."""
+    frames = grid[np.asarray(person.frames, int) - video.first_frame]
+    curve = write_curve(action, CONFIDENCE_PATH, 0, _GROUP, frames, person.confidence, interpolation)
+    curve.color_mode, curve.color = "CUSTOM", _CONFIDENCE_COLOUR
+    steps = presence(person.frames, video.first_frame, len(grid))
+    seen = np.array([value for _, value in steps], float)
+    constant = np.full(len(steps), CONSTANT, np.uint8)
+    write_curve(action, f'["{TRACKED}"]', 0, _GROUP, grid[[index for index, _ in steps]], seen, constant)
+
+
+def hide_untracked(body: bpy.types.Object, armature: bpy.types.Object) -> None:
+    """Hides the body, in views and renders, wherever the armature's ``tracked`` is 0."""
+    for path in ("hide_viewport", "hide_render"):
+        driver = body.driver_add(path).driver
+        driver.type = "SCRIPTED"
+        variable = driver.variables.new()
+        variable.name = TRACKED
+        variable.targets[0].id = armature
+        variable.targets[0].data_path = f'["{TRACKED}"]'
+        driver.expression = f"1 - {TRACKED}"
+
+
+def rotation_path(bone: str) -> str:
+    """Data path of a bone's pose rotation."""
+    return f'pose.bones["{bone}"].rotation_quaternion'
+
+
+def new_action(owner: bpy.types.ID, name: str) -> bpy.types.Action:
+    """A new, empty action for things of the owner's kind, not assigned yet."""
+    action = bpy.data.actions.new(name)
+    if bpy.app.version >= (4, 4, 0):
+        slot = action.slots.new(id_type=owner.id_type, name=owner.name)
+        action.layers.new("Layer").strips.new(type="KEYFRAME").channelbag(slot, ensure=True)
+    return action
+
+
+def assign_action(owner: bpy.types.ID, action: bpy.types.Action | None) -> None:
+    """Lets the owner move as the action says, or not at all.
 
     Args:
-        owner: an object or other datablock; an armature object must have been through a view layer update.
-        name: of the action.
+        owner: an armature object must have been through a view layer update.
+        action: from ``new_action``.
     """
-    action = bpy.data.actions.new(name)
     animation = owner.animation_data_create()
     animation.action = action
-    if bpy.app.version < (4, 4, 0):
-        return action, action
-    slot = action.slots.new(id_type=owner.id_type, name=owner.name)
-    animation.action_slot = slot
-    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
-    return action, strip.channelbag(slot, ensure=True)
+    if action is not None and bpy.app.version >= (4, 4, 0):
+        animation.action_slot = action.slots[0]
+
+
+def curves_of(action: bpy.types.Action) -> Any:
+    """What holds the ``fcurves`` and ``groups`` of an action with one owner, in any version of Blender."""
+    return action if bpy.app.version < (4, 4, 0) else action.layers[0].strips[0].channelbags[0]
 
 
 def write_curve(
-    bag: Any, path: str, index: int, group: str, frames: NDArray, values: NDArray, interpolation: NDArray[np.uint8]
-) -> None:
+    action: bpy.types.Action,
+    path: str,
+    index: int,
+    group: str,
+    frames: NDArray,
+    values: NDArray,
+    interpolation: NDArray[np.uint8],
+) -> bpy.types.FCurve:
     """Adds one curve with all its keys at once.
 
     Args:
-        bag: from ``new_action``.
+        action: from ``new_action``.
         path: data path of the property.
         index: of the array property, 0 for a single value.
         group: name of the channel group.
@@ -101,14 +148,17 @@ def write_curve(
     """
     keys = np.empty((len(frames), 2), np.float32)
     keys[:, 0], keys[:, 1] = frames, values
-    curve = _new_curve(bag, path, index, group)
+    curve = new_curve(action, path, index, group)
     curve.keyframe_points.add(len(keys))
     curve.keyframe_points.foreach_set("co", keys.ravel())
     curve.keyframe_points.foreach_set("interpolation", interpolation)
     curve.update()
+    return curve
 
 
-def _new_curve(bag: Any, path: str, index: int, group: str) -> bpy.types.FCurve:
+def new_curve(action: bpy.types.Action, path: str, index: int, group: str) -> bpy.types.FCurve:
+    """A new curve without keys."""
+    bag = curves_of(action)
     if bpy.app.version >= (5, 0, 0):
         return bag.fcurves.new(path, index=index, group_name=group)
     if bpy.app.version < (4, 4, 0):
@@ -121,13 +171,3 @@ def _new_curve(bag: Any, path: str, index: int, group: str) -> bpy.types.FCurve:
 def _add_property(armature: bpy.types.Object, name: str, value: float, description: str) -> None:
     armature[name] = value
     armature.id_properties_ui(name).update(min=0, max=1, description=description)
-
-
-def _hide_untracked(body: bpy.types.Object, path: str, armature: bpy.types.Object) -> None:
-    driver = body.driver_add(path).driver
-    driver.type = "SCRIPTED"
-    variable = driver.variables.new()
-    variable.name = TRACKED
-    variable.targets[0].id = armature
-    variable.targets[0].data_path = f'["{TRACKED}"]'
-    driver.expression = f"1 - {TRACKED}"

@@ -32,17 +32,14 @@ _TOE_LENGTH = 0.5
 """Of the distance from ankle to ball."""
 
 
-def add_armature(
-    name: str, heads: Array, crown: float, scene: bpy.types.Scene, collection: bpy.types.Collection
-) -> bpy.types.Object:
+def add_armature(name: str, heads: Array, crown: float, collection: bpy.types.Collection) -> bpy.types.Object:
     """A new armature object at rest.
 
     Args:
         name: of the object and its data.
         heads: (24, 3) metres, world, where the joints rest.
         crown: metres, world, height of the top of the head.
-        scene: the scene that shows ``collection``.
-        collection: receives the object.
+        collection: receives the object; it need not be in a scene.
     """
     data = bpy.data.armatures.new(name)
     armature = bpy.data.objects.new(name, data)
@@ -50,7 +47,7 @@ def add_armature(
     armature.show_in_front = True
     data.display_type = "STICK"
     tails = bone_tails(heads, crown)
-    with _edit_bones(armature, scene) as bones:
+    with _edit_bones(armature) as bones:
         for joint, joint_name in enumerate(JOINT_NAMES):
             bone = bones.new(joint_name)
             bone.head, bone.tail = heads[joint], tails[joint]
@@ -93,17 +90,20 @@ def bone_quaternions(armature: bpy.types.Object) -> Array:
 
 
 @contextmanager
-def _edit_bones(armature: bpy.types.Object, scene: bpy.types.Scene) -> Iterator[bpy.types.ArmatureEditBones]:
-    """The armature's bones in edit mode; the active object is the user's again afterwards."""
-    view_layer = scene.view_layers[0]
-    before = view_layer.objects.active
-    with bpy.context.temp_override(scene=scene, view_layer=view_layer, active_object=armature, object=armature):
+def _edit_bones(armature: bpy.types.Object) -> Iterator[bpy.types.ArmatureEditBones]:
+    """The armature's bones in edit mode, in a passing scene: the user's mode, selection and active object stay."""
+    scratch = bpy.data.scenes.new("VIBE scratch")
+    try:
+        scratch.collection.objects.link(armature)
+        view_layer = scratch.view_layers[0]
         view_layer.objects.active = armature
-        bpy.ops.object.mode_set(mode="EDIT")
-        try:
-            yield armature.data.edit_bones
-        finally:
-            bpy.ops.object.mode_set(mode="OBJECT")
-            view_layer.objects.active = before
-    # A pose exists only after an update; assigning an action slot before it crashes Blender 4.4 to 5.2.
-    view_layer.update()
+        with bpy.context.temp_override(scene=scratch, view_layer=view_layer, active_object=armature, object=armature):
+            bpy.ops.object.mode_set(mode="EDIT")
+            try:
+                yield armature.data.edit_bones
+            finally:
+                bpy.ops.object.mode_set(mode="OBJECT")
+        # A pose exists only after an update; assigning an action slot before it crashes Blender 4.4 to 5.2.
+        view_layer.update()
+    finally:
+        bpy.data.scenes.remove(scratch)

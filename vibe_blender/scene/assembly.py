@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from pathlib import Path
 
 import bpy
 
 from ..contract.take import Person, Take
-from .animation import animate
+from .animation import animating, hide_untracked
 from .armature import add_armature
-from .body import BodyModel, add_body, load_body_model, rest_body
+from .body import BodyModel, adding_body, load_body_model, rest_body
 from .camera import add_backdrop, add_camera, frame_rate
+from .steps import Steps, run_through
+from .takes import discard, mark_parts, write_person_record, write_take_record
+
+_POLL_SECONDS = 0.002
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Assembly:
 
     Attributes:
         collection: holds everything below.
-        actors: one per person, in the take's order.
+        actors: one per person who was seen, in the take's order.
         camera: the camera object.
         warnings: sentences for the user.
     """
@@ -41,32 +47,87 @@ class Assembly:
     warnings: tuple[str, ...]
 
 
-def assemble(take: Take, scene: bpy.types.Scene, name: str, *, start: int, model: BodyModel | None = None) -> Assembly:
-    """Adds a take to a scene and leaves the scene's own settings as they are.
+def assemble(
+    take: Take,
+    scene: bpy.types.Scene,
+    name: str,
+    *,
+    start: int,
+    path: Path | None = None,
+    model: BodyModel | None = None,
+) -> Assembly:
+    """Adds a take to a scene at once; the arguments are those of ``assembling``."""
+    return run_through(assembling(take, scene, name, start=start, path=path, model=model))
+
+
+def assembling(
+    take: Take,
+    scene: bpy.types.Scene,
+    name: str,
+    *,
+    start: int,
+    path: Path | None = None,
+    model: BodyModel | None = None,
+) -> Steps[Assembly]:
+    """Adds a take to a scene, in steps of a few milliseconds; the scene's own settings stay as they are.
+
+    Nothing is in the scene before the last step, and nothing is left where the generator is closed before. Close it
+    before an undo, which would take away what is half built.
 
     Args:
         take: what was captured.
         scene: keys are placed at its frame rate, fractional where the video's is another.
         name: of the new collection, and in front of the names in it.
         start: scene frame of the first captured frame.
+        path: of the take's file, to be remembered in the scene.
         model: the body, the mannequin where it is None.
     """
-    model = model or load_body_model()
-    collection = bpy.data.collections.new(name)
-    scene.collection.children.link(collection)
+    if model is None:
+        model = yield from _loading_body_model()
     fps = frame_rate(scene)
-    actors = tuple(_add_actor(take, person, model, scene, collection, start) for person in take.people)
-    camera = add_camera(f"{name} camera", take.camera, take.video, collection)
-    warning = add_backdrop(camera, take.video, fps=fps, start=start)
-    return Assembly(collection, actors, camera, (warning,) if warning else ())
+    collection = bpy.data.collections.new(name)
+    try:
+        actors = []
+        for person in (person for person in take.people if len(person.frames)):
+            actor = yield from _adding_actor(take, person, model, collection, fps, start)
+            write_person_record(actor.armature, take, person, start=start, scene_fps=fps)
+            actors.append(actor)
+        camera = add_camera(f"{collection.name} camera", take.camera, take.video, collection)
+        yield
+        warning = add_backdrop(camera, take.video, fps=fps, start=start)
+        mark_parts([actor.body for actor in actors], camera, take)
+        write_take_record(collection, take, path, start=start, scene_fps=fps)
+        yield
+        scene.collection.children.link(collection)
+    except BaseException:
+        discard(collection, list(collection.objects))
+        raise
+    return Assembly(collection, tuple(actors), camera, (warning,) if warning else ())
 
 
-def _add_actor(
-    take: Take, person: Person, model: BodyModel, scene: bpy.types.Scene, collection: bpy.types.Collection, start: int
-) -> Actor:
+def _adding_actor(
+    take: Take, person: Person, model: BodyModel, collection: bpy.types.Collection, fps: float, start: int
+) -> Steps[Actor]:
     name = f"{collection.name} person {person.id}"
-    rest = rest_body(model, person, own_betas=take.body == "mannequin")
-    armature = add_armature(name, rest.joints, rest.crown, scene, collection)
-    body = add_body(f"{name} body", model, rest, armature, collection, colour=person.id - 1)
-    action = animate(armature, body, person, take.video, fps=frame_rate(scene), start=start)
+    rest = rest_body(model, person.rest_joints, person.betas if take.body == "mannequin" else None)
+    yield
+    armature = add_armature(name, rest.joints, rest.crown, collection)
+    yield
+    body = yield from adding_body(f"{name} body", model, rest, armature, collection, colour=person.id - 1)
+    hide_untracked(body, armature)
+    yield
+    action = yield from animating(armature, person, take.video, fps=fps, start=start)
     return Actor(person.id, armature, body, action)
+
+
+def _loading_body_model() -> Steps[BodyModel]:
+    """Reads the mannequin beside Blender."""
+    worker = ThreadPoolExecutor(1)
+    try:
+        loading = worker.submit(load_body_model)
+        while not loading.done():
+            yield
+            wait([loading], _POLL_SECONDS)
+        return loading.result()
+    finally:
+        worker.shutdown(wait=False)

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 from ..contract.errors import CaptureError
 from ..contract.quaternions import Array
 from ..contract.skeleton import JOINT_NAMES
-from ..contract.take import Person
 from ..motion.rotations import bone_correctives, upright
 from .armature import bone_quaternions
+from .steps import Steps
 
 MANNEQUIN = Path(__file__).resolve().parent.parent / "assets" / "mannequin.npz"
 SHAPE_NAMES = (
@@ -75,8 +77,9 @@ class RestBody:
     crown: float
 
 
+@lru_cache(maxsize=1)
 def load_body_model(path: Path = MANNEQUIN) -> BodyModel:
-    """Reads a body in SMPL's ``.npz`` layout.
+    """Reads a body in SMPL's ``.npz`` layout; the last one read is kept. May be called on any thread.
 
     Raises:
         CaptureError: ``body_damaged``.
@@ -86,7 +89,7 @@ def load_body_model(path: Path = MANNEQUIN) -> BodyModel:
             return BodyModel(
                 vertices=file["v_template"].astype(float),
                 shape_directions=file["shapedirs"][..., : len(SHAPE_NAMES)].astype(float),
-                pose_directions=file["posedirs"].astype(float),
+                pose_directions=file["posedirs"].astype(np.float32, copy=False),
                 regressor=file["J_regressor"].astype(float),
                 weights=file["weights"].astype(float),
                 faces=file["faces_quads"] if "faces_quads" in file else file["f"],
@@ -97,7 +100,7 @@ def load_body_model(path: Path = MANNEQUIN) -> BodyModel:
         ) from error
 
 
-def rest_body(model: BodyModel, person: Person, *, own_betas: bool) -> RestBody:
+def rest_body(model: BodyModel, joints: Array, betas: Array | None = None) -> RestBody:
     """The model with a person's proportions, stood up on the floor.
 
     The mesh is carried along to the person's own joints, each vertex by its skinning weights. That moves nothing
@@ -105,23 +108,23 @@ def rest_body(model: BodyModel, person: Person, *, own_betas: bool) -> RestBody:
 
     Args:
         model: the body.
-        person: whose proportions.
-        own_betas: the person's betas belong to this model.
+        joints: (24, 3) metres, body frame, the person's rest joints.
+        betas: (10,) of this model; None where they are not known, or another model's.
     """
-    betas = np.asarray(person.betas, float) if own_betas else np.zeros(len(SHAPE_NAMES))
+    betas = np.zeros(len(SHAPE_NAMES)) if betas is None else np.asarray(betas, float)
     shaped = model.vertices + model.shape_directions @ betas
-    carry = model.weights @ (person.rest_joints - model.regressor @ shaped)
+    carry = model.weights @ (joints - model.regressor @ shaped)
     lift = np.array([0.0, -np.min((shaped + carry)[:, 1]), 0.0])
     return RestBody(
         vertices=upright(model.vertices + carry + lift),
         shape_keys=upright(np.moveaxis(model.shape_directions, -1, 0)),
         betas=betas,
-        joints=upright(person.rest_joints + lift),
+        joints=upright(joints + lift),
         crown=float(np.max((shaped + carry)[:, 1]) + lift[1]),
     )
 
 
-def add_body(
+def adding_body(
     name: str,
     model: BodyModel,
     rest: RestBody,
@@ -129,7 +132,7 @@ def add_body(
     collection: bpy.types.Collection,
     *,
     colour: int = 0,
-) -> bpy.types.Object:
+) -> Steps[bpy.types.Object]:
     """A new mesh object skinned to the armature, with a slider per beta and correctives that follow the bones.
 
     Args:
@@ -140,23 +143,71 @@ def add_body(
         collection: receives the object.
         colour: people of different numbers look different.
     """
+    body = yield from adding_skin(name, model, rest.vertices, armature, collection, colour=colour)
+    body.shape_key_add(name="Basis", from_mix=False)
+    for label, offsets, value in zip(SHAPE_NAMES, rest.shape_keys, rest.betas, strict=True):
+        _add_key(body, label, rest.vertices + offsets, SHAPE_RANGE).value = value
+        yield
+    bones = bone_quaternions(armature)
+    for joint, bone in enumerate(JOINT_NAMES[1:]):
+        directions = bone_correctives(model.pose_directions[..., 9 * joint : 9 * joint + 9], bones[joint + 1])
+        sizes = np.sqrt((directions**2).sum(axis=1)).max(axis=0)
+        yield
+        for row, column in np.argwhere(sizes > _SMALLEST_CORRECTIVE):
+            offsets = upright(directions[..., row, column])
+            key = _add_key(body, f"{bone} {row + 1}{column + 1}", rest.vertices + offsets, 2.0)
+            _drive(key, _ELEMENTS[row][column], armature, bone)
+            yield
+    return body
+
+
+def adding_skin(
+    name: str,
+    model: BodyModel,
+    vertices: Array,
+    armature: bpy.types.Object,
+    collection: bpy.types.Collection,
+    *,
+    colour: int,
+) -> Steps[bpy.types.Object]:
+    """A new mesh object that follows the armature and no more.
+
+    Args:
+        name: of the object, its mesh and its material.
+        model: the body: its faces and weights.
+        vertices: (V, 3) metres, world, with the armature at rest.
+        armature: from ``add_armature``.
+        collection: receives the object.
+        colour: people of different numbers look different.
+    """
     mesh = bpy.data.meshes.new(name)
-    mesh.from_pydata(rest.vertices.tolist(), [], model.faces.tolist())
-    mesh.shade_smooth()
-    mesh.materials.append(_material(name, colour))
     body = bpy.data.objects.new(name, mesh)
     collection.objects.link(body)
     body.parent = armature
-    _add_weights(body, model.weights)
+    _fill(mesh, vertices, model.faces)
+    mesh.materials.append(_material(name, colour))
+    for joint, joint_name in enumerate(JOINT_NAMES):
+        yield
+        group = body.vertex_groups.new(name=joint_name)
+        for vertex in np.flatnonzero(model.weights[:, joint]):
+            group.add([int(vertex)], float(model.weights[vertex, joint]), "REPLACE")
     # Linear blend skinning, as the model was made for.
     modifier = body.modifiers.new("Armature", "ARMATURE")
     modifier.object = armature
     modifier.use_deform_preserve_volume = False
-    body.shape_key_add(name="Basis", from_mix=False)
-    for label, offsets, value in zip(SHAPE_NAMES, rest.shape_keys, rest.betas, strict=True):
-        _add_key(body, label, rest.vertices + offsets, SHAPE_RANGE).value = value
-    _add_correctives(body, model, rest, armature)
     return body
+
+
+def _fill(mesh: bpy.types.Mesh, vertices: Array, faces: NDArray[np.integer]) -> None:
+    count, corners = faces.shape
+    mesh.vertices.add(len(vertices))
+    mesh.vertices.foreach_set("co", np.ascontiguousarray(vertices, np.float32).ravel())
+    mesh.loops.add(count * corners)
+    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(faces, np.int32).ravel())
+    mesh.polygons.add(count)
+    mesh.polygons.foreach_set("loop_start", np.arange(0, count * corners, corners, dtype=np.int32))
+    mesh.update(calc_edges=True)
+    mesh.shade_smooth()
 
 
 def _material(name: str, colour: int) -> bpy.types.Material:
@@ -171,28 +222,11 @@ def _material(name: str, colour: int) -> bpy.types.Material:
     return material
 
 
-def _add_weights(body: bpy.types.Object, weights: Array) -> None:
-    for joint, name in enumerate(JOINT_NAMES):
-        group = body.vertex_groups.new(name=name)
-        for vertex in np.flatnonzero(weights[:, joint]):
-            group.add([int(vertex)], float(weights[vertex, joint]), "REPLACE")
-
-
 def _add_key(body: bpy.types.Object, name: str, vertices: Array, limit: float) -> bpy.types.ShapeKey:
     key = body.shape_key_add(name=name, from_mix=False)
     key.data.foreach_set("co", np.ascontiguousarray(vertices, np.float32).ravel())
     key.slider_min, key.slider_max = -limit, limit
     return key
-
-
-def _add_correctives(body: bpy.types.Object, model: BodyModel, rest: RestBody, armature: bpy.types.Object) -> None:
-    directions = bone_correctives(model.pose_directions, bone_quaternions(armature))
-    sizes = np.sqrt((directions**2).sum(axis=1)).max(axis=0)
-    for joint, row, column in np.argwhere(sizes > _SMALLEST_CORRECTIVE):
-        bone = JOINT_NAMES[joint + 1]
-        offsets = upright(directions[:, :, joint, row, column])
-        key = _add_key(body, f"{bone} {row + 1}{column + 1}", rest.vertices + offsets, 2.0)
-        _drive(key, _ELEMENTS[row][column], armature, bone)
 
 
 def _drive(key: bpy.types.ShapeKey, expression: str, armature: bpy.types.Object, bone: str) -> None:

@@ -9,9 +9,11 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from ..contract.errors import CaptureError
 from ..contract.take import Camera, Video
 from ..motion.curves import movie_offsets
-from .animation import CONSTANT, new_action, write_curve
+from .animation import CONSTANT, assign_action, new_action, write_curve
+from .video_facts import facts
 
 FULL_FRAME_MM = 36.0
 _CLIP_M = (0.05, 1000.0)
@@ -48,28 +50,25 @@ def add_backdrop(eye: bpy.types.Object, video: Video, *, fps: float, start: int)
         start: scene frame of the first captured frame.
     """
     try:
-        clip = bpy.data.movieclips.load(video.path)
-    except RuntimeError as error:
-        return f"The video is not behind the camera: {str(error).strip()}"
-    movie_fps, size = clip.fps, tuple(clip.size)
-    bpy.data.movieclips.remove(clip)
-    if not movie_fps > 0:
-        return f"The video is not behind the camera: Blender cannot read {video.path}."
+        movie = facts(Path(video.path))
+    except CaptureError as error:
+        return f"The video is not behind the camera: {error.message}"
     image = bpy.data.images.load(video.path, check_existing=True)
     data = eye.data
     data.show_background_images = True
     backdrop = data.background_images.new()
     backdrop.image, backdrop.alpha, backdrop.display_depth, backdrop.frame_method = image, 1.0, "BACK", "STRETCH"
-    offsets = movie_offsets(video.times, movie_fps, fps)
+    offsets = movie_offsets(video.times, movie.fps, fps)
     user = backdrop.image_user
     user.frame_start, user.frame_duration, user.frame_offset = start, len(offsets), int(offsets[0])
     if np.any(offsets != offsets[0]):
-        _, bag = new_action(data, data.name)
+        action = new_action(data, data.name)
         steps = np.flatnonzero(np.diff(offsets, prepend=offsets[0] - 1))
         path = "background_images[0].image_user.frame_offset"
         constant = np.full(len(steps), CONSTANT, np.uint8)
-        write_curve(bag, path, 0, "Video", start + steps, offsets[steps], constant)
-    if size != (video.width_px, video.height_px):
+        write_curve(action, path, 0, "Video", start + steps, offsets[steps], constant)
+        assign_action(data, action)
+    if (movie.width_px, movie.height_px) != (video.width_px, video.height_px):
         return (
             f"Blender {bpy.app.version_string} shows {Path(video.path).name} unturned behind the camera: "
             "use Blender 4.5 or newer for videos filmed upright."

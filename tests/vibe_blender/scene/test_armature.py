@@ -14,7 +14,7 @@ CROWN = 1.72
 
 
 def add(scene, name="rig"):
-    return add_armature(name, HEADS, CROWN, scene, scene.collection)
+    return add_armature(name, HEADS, CROWN, scene.collection)
 
 
 def test_bones_are_smpl_joints_in_place(scene) -> None:

@@ -78,7 +78,7 @@ def test_shape_sliders_hold_the_persons_betas(scene, boxes) -> None:
 
 def test_bones_rest_inside_the_body_and_soles_on_the_floor(scene, boxes) -> None:
     take = shaped_take(boxes)
-    rest = rest_body(boxes, take.people[0], own_betas=True)
+    rest = rest_body(boxes, take.people[0].rest_joints, BETAS)
     shaped = rest.vertices + np.tensordot(BETAS, rest.shape_keys, axes=1)
     np.testing.assert_allclose(boxes.regressor @ shaped, rest.joints, atol=1e-9)
     assert shaped[:, 2].min() == pytest.approx(0.0, abs=1e-9)
@@ -89,7 +89,7 @@ def test_a_body_of_another_model_is_fitted_to_the_bones(boxes) -> None:
     rigid = replace(boxes, weights=np.repeat(np.eye(24), 8, axis=0))
     person = shaped_take(rigid).people[0]
     person = replace(person, rest_joints=person.rest_joints * (1.1, 0.9, 1.0))
-    rest = rest_body(rigid, person, own_betas=False)
+    rest = rest_body(rigid, person.rest_joints)
     assert not rest.betas.any()
     np.testing.assert_allclose(rigid.regressor @ rest.vertices, rest.joints, atol=1e-9)
 

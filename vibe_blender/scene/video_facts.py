@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Blender knows of a video file, read once and remembered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import bpy
+
+from ..contract.errors import CaptureError
+
+_REMEMBERED = 64
+_HINT = "Convert it to an MP4 with H.264."
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """A video as Blender plays it.
+
+    Attributes:
+        width_px, height_px: size of the picture.
+        fps: frames per second at which Blender counts it.
+        frames: how many Blender counts.
+    """
+
+    width_px: int
+    height_px: int
+    fps: float
+    frames: int
+
+
+def facts(path: Path) -> VideoFacts:
+    """The facts of a video; opening it takes some ten milliseconds the first time, and cannot be done while drawing.
+
+    Raises:
+        CaptureError: ``video_missing`` or ``video_unreadable``.
+    """
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise CaptureError("video_missing", f"There is no video at {path}.", "Check the path.") from error
+    return _read(str(path), state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read(path: str, _changed: int, _size: int) -> VideoFacts:
+    try:
+        clip = bpy.data.movieclips.load(path)
+    except RuntimeError as error:
+        raise CaptureError("video_unreadable", f"Blender cannot read {path}: {_reason(error)}", _HINT) from error
+    try:
+        found = VideoFacts(*clip.size, clip.fps, clip.frame_duration)
+        if clip.source != "MOVIE" or not found.fps > 0:
+            raise CaptureError("video_unreadable", f"Blender finds no video in {path}.", _HINT)
+        return found
+    finally:
+        bpy.data.movieclips.remove(clip)
+
+
+def _reason(error: RuntimeError) -> str:
+    return str(error).strip().removeprefix("Error: ").rstrip(".") + "."
