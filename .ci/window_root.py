@@ -22,6 +22,7 @@ PACKAGES = (
     "blender",
     "python3-numpy",
     "python3-venv",
+    "python3-xlib",
     "ca-certificates",
     "xvfb",
     "xdotool",

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: MIT
+"""A Blender in a window on a display of its own, used through mouse and keyboard and looked at through pictures.
+
+Things to click are found by their words: Blender itself draws the words with its own font (``probe.glyphs``), and the
+picture of the screen is searched for them. A label that is cut off or covered is therefore not found.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cv2
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WIDTH_PX, HEIGHT_PX = 1600, 900
+ALIKE = 0.988
+"""Correlation from which a place of the picture shows the words: they have 0.994, with a wrong letter 0.982 at most."""
+_ANSWER_SECONDS = 30.0
+_SETTLE_SECONDS = 0.15
+
+
+def window_root() -> ModuleType:
+    """The script ``.ci/window_root.py`` as a module."""
+    spec = importlib.util.spec_from_file_location("window_root", REPOSITORY / ".ci" / "window_root.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of the screen in pixels from the upper left corner."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def middle(self) -> tuple[int, int]:
+        """x and y."""
+        return self.left + self.width // 2, self.top + self.height // 2
+
+
+class Desktop:
+    """A display with Blender on it; ``clicks`` counts the mouse's. Use as a context manager."""
+
+    def __init__(self, root: Path, user: Path, work: Path, pictures: Path) -> None:
+        """Nothing runs before ``start``.
+
+        Args:
+            root: the file system Blender runs in, made by ``.ci/window_root.py``.
+            user: Blender's user folder, with extensions and preferences.
+            work: a folder for this desktop alone; Blender's output goes to ``blender.log`` there.
+            pictures: where ``picture`` saves.
+        """
+        self.clicks = 0
+        self._enter = window_root().entered
+        self._root, self._user, self._work, self._pictures = root, user, work, pictures
+        self._display = self._blender = None
+        self.environment = os.environ | {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "LIBGL_ALWAYS_SOFTWARE": "1",
+            "BLENDER_USER_RESOURCES": str(user),
+        }
+        self._glyphs: dict[str, np.ndarray] = {}
+        for folder in (user, work, pictures):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Desktop:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def background(self, *arguments: str) -> str:
+        """What a Blender without a window printed to its end; it has to end well."""
+        command = self._entered("blender", *arguments)
+        run = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
+
+    def start(self, *arguments: str) -> None:
+        """Opens the display and Blender, and waits until Blender answers."""
+        size = f"{WIDTH_PX}x{HEIGHT_PX}x24"
+        display = self._entered("Xvfb", "-displayfd", "1", "-screen", "0", size, "-nolisten", "tcp")
+        self._display = subprocess.Popen(
+            display, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.environment["DISPLAY"] = ":" + self._display.stdout.readline().strip()
+        window = ("--window-geometry", "0", "0", str(WIDTH_PX), str(HEIGHT_PX))
+        probe = ("--python", str(REPOSITORY / "tests" / "window" / "probe.py"))
+        command = self._entered("blender", *window, *arguments, *probe, "--", str(self._work))
+        with (self._work / "blender.log").open("wb") as log:
+            self._blender = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
+        self.ask("True")
+
+    def stop(self) -> None:
+        """Ends Blender and the display, whatever they are doing."""
+        for process in (self._blender, self._display):
+            if process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGKILL)
+                process.wait()
+
+    @property
+    def log(self) -> str:
+        """What Blender printed so far."""
+        return (self._work / "blender.log").read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def process(self) -> subprocess.Popen:
+        """Blender."""
+        return self._blender
+
+    def ask(self, expression: str, seconds: float = _ANSWER_SECONDS) -> Any:
+        """The value of a Python expression in Blender; ``probe.py`` has its names."""
+        question, answer = self._work / "question.json", self._work / "answer.json"
+        answer.unlink(missing_ok=True)
+        unfinished = self._work / "question.tmp"
+        unfinished.write_text(json.dumps({"expression": expression}), encoding="utf-8")
+        unfinished.replace(question)
+        end = time.monotonic() + seconds
+        while not answer.exists():
+            assert self._blender.poll() is None, f"Blender ended with {self._blender.returncode}:\n{self.log[-3000:]}"
+            assert time.monotonic() < end, f"Blender did not answer {expression!r} in {seconds} s:\n{self.log[-3000:]}"
+            time.sleep(0.01)
+        said = json.loads(answer.read_text(encoding="utf-8"))
+        assert "error" not in said, f"{expression}\n{said.get('error')}"
+        return said["value"]
+
+    def wait(self, expression: str, seconds: float = 20.0) -> Any:
+        """The first true value of an expression in Blender."""
+        end = time.monotonic() + seconds
+        while not (value := self.ask(expression)):
+            if time.monotonic() >= end:
+                self.picture("waited_in_vain")
+                raise AssertionError(f"{expression} is still {value!r} after {seconds} s\n{self.log[-2000:]}")
+            time.sleep(0.05)
+        return value
+
+    def region(self, area: str = "VIEW_3D", region: str = "UI") -> Box:
+        """Where a region of the main window is."""
+        return Box(*self.ask(f"region({area!r}, {region!r})"))
+
+    def picture(self, name: str = "") -> np.ndarray:
+        """(height, width, 3) BGR picture of the screen; with a name it is kept as a file for people to look at."""
+        path = self._pictures / f"{name}.png" if name else self._work / "screen.png"
+        self._run("import", "-window", "root", "-depth", "8", str(path))
+        return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+
+    def find(self, words: str, inside: Box | None = None, *, sideways: bool = False) -> Box | None:
+        """Where the screen shows these words whole; None where it does not.
+
+        Args:
+            words: a whole label or a part of one.
+            inside: look only here.
+            sideways: look for words turned clockwise, as the tabs of a sidebar are.
+        """
+        inside = inside or Box(0, 0, WIDTH_PX, HEIGHT_PX)
+        screen = cv2.cvtColor(self.picture(), cv2.COLOR_BGR2GRAY)
+        screen = screen[inside.top : inside.top + inside.height, inside.left : inside.left + inside.width]
+        drawn = np.ascontiguousarray(np.rot90(self._drawn(words), -1)) if sideways else self._drawn(words)
+        height, width = drawn.shape
+        if height > screen.shape[0] or width > screen.shape[1]:
+            return None
+        alike = np.nan_to_num(cv2.matchTemplate(screen, drawn, cv2.TM_CCOEFF_NORMED), posinf=0.0)
+        _, value, _, (left, top) = cv2.minMaxLoc(alike)
+        return Box(inside.left + left, inside.top + top, width, height) if value > ALIKE else None
+
+    def see(self, words: str, inside: Box | None = None, *, sideways: bool = False, seconds: float = 10.0) -> Box:
+        """As ``find``, but waits until the words are there."""
+        end = time.monotonic() + seconds
+        while (found := self.find(words, inside, sideways=sideways)) is None:
+            if time.monotonic() >= end:
+                self.picture("not_seen")
+                raise AssertionError(f"the screen does not show {words!r}; see not_seen.png")
+            time.sleep(0.2)
+        return found
+
+    def click(self, target: str | Box, inside: Box | None = None, *, sideways: bool = False, times: int = 1) -> None:
+        """Clicks on words, or in the middle of a box."""
+        box = self.see(target, inside, sideways=sideways) if isinstance(target, str) else target
+        self.move(box)
+        self._run("xdotool", "click", "--repeat", str(times), "--delay", "60", "1")
+        self.clicks += 1
+        time.sleep(_SETTLE_SECONDS)
+
+    def move(self, box: Box) -> None:
+        """Moves the mouse into the middle of a box, in two steps, because widgets want to see it come."""
+        x, y = box.middle
+        self._run(
+            "xdotool", "mousemove", str(x - 3), str(y), "sleep", "0.05", "mousemove", str(x), str(y), "sleep", "0.1"
+        )
+
+    def key(self, *keys: str) -> None:
+        """Presses keys one after the other, in xdotool's names: ``n``, ``ctrl+z``, ``Return``."""
+        self._run("xdotool", "key", "--delay", "60", *keys)
+        time.sleep(_SETTLE_SECONDS)
+
+    def type(self, text: str) -> None:
+        """Types a text, whatever its letters."""
+        self._run("xdotool", "type", "--delay", "15", text)
+        time.sleep(_SETTLE_SECONDS)
+
+    def fill(self, field: Box, text: str) -> None:
+        """Puts a text into a text field in place of what is there."""
+        self.click(field, times=2)
+        self.key("ctrl+a")
+        self.type(text)
+        self.key("Return")
+
+    def drop(self, file: Path, box: Box) -> None:
+        """Drags a file from nowhere into the middle of a box, which counts as a click."""
+        x, y = box.middle
+        self._run("python3", str(REPOSITORY / "tests" / "window" / "drag.py"), str(file), str(x), str(y))
+        self.clicks += 1
+        time.sleep(_SETTLE_SECONDS)
+
+    def window(self, title: str, left: int, top: int) -> None:
+        """Moves the window with this title: without a window manager it opens partly beside the screen."""
+        self._run("xdotool", "search", "--sync", "--name", title, "windowmove", str(left), str(top))
+        time.sleep(_SETTLE_SECONDS)
+
+    def _drawn(self, words: str) -> np.ndarray:
+        if words not in self._glyphs:
+            height, width = self.ask(f"glyphs({words!r})")
+            self._glyphs[words] = np.fromfile(self._work / "glyphs.raw", np.uint8).reshape(height, width)
+        return self._glyphs[words]
+
+    def _entered(self, *command: str) -> list[str]:
+        shown: Sequence[Path] = (REPOSITORY, self._user, self._work, self._pictures)
+        return self._enter(self._root, command, shown)
+
+    def _run(self, *command: str) -> None:
+        subprocess.run(self._entered(*command), env=self.environment, check=True, capture_output=True)
