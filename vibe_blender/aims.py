@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +15,8 @@ from .contract.take_file import free_take_path, load_take, save_take
 from .motion.blending import blend_range
 from .scene.assembly import assembling
 from .scene.body import BodyModel, load_body_model
-from .scene.takes import replace_motion, take_record, write_take_record
+from .scene.steps import Steps
+from .scene.takes import replacing_motion, take_record, write_take_record
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,18 @@ class Finished:
 class Aim(Protocol):
     """What a capture is for."""
 
-    start: int
-    """Scene frame of the first captured frame."""
-    shows_live: bool
-    """Whether stand-ins are shown while it runs."""
+    @property
+    def start(self) -> int:
+        """Scene frame of the first captured frame."""
+
+    @property
+    def shows_live(self) -> bool:
+        """Whether stand-ins are shown while it runs."""
 
     def load(self, take: Path) -> Any:
         """All that needs no Blender, on a thread of its own."""
 
-    def build(self, loaded: Any, scene: bpy.types.Scene) -> Generator[bool, None, Finished]:
+    def build(self, loaded: Any, scene: bpy.types.Scene) -> Steps[Finished]:
         """Everything in Blender, in steps of a few milliseconds."""
 
 
@@ -68,7 +71,7 @@ class NewTake:
             raise CaptureError("nobody", f"There is nobody in {take.name}.", "Choose a range in which people are seen.")
         return take, loaded, load_body_model()
 
-    def build(self, loaded: tuple[Path, Take, BodyModel], scene: bpy.types.Scene) -> Generator[bool, None, Finished]:
+    def build(self, loaded: tuple[Path, Take, BodyModel], scene: bpy.types.Scene) -> Steps[Finished]:
         """Assembles the take."""
         path, take, model = loaded
         assembly = yield from assembling(take, scene, path.stem, start=self.start, path=path, model=model)
@@ -104,15 +107,14 @@ class Patch:
         take.unlink(missing_ok=True)
         return path, blended
 
-    def build(self, loaded: tuple[Path, Take], scene: bpy.types.Scene) -> Generator[bool, None, Finished]:
+    def build(self, loaded: tuple[Path, Take], scene: bpy.types.Scene) -> Steps[Finished]:
         """New actions on the rigs that are there."""
         path, take = loaded
         collection = bpy.data.collections.get(self.collection)
         record = take_record(collection) if collection is not None else None
         if collection is None or record is None:
             raise CaptureError("take_gone", f"{self.collection} is not in the file any more.", f"Open {path}.")
-        yield True
-        replace_motion(collection, take)
+        yield from replacing_motion(collection, take)
         write_take_record(collection, take, path, start=record.start, scene_fps=record.scene_fps)
         frames = self.last - self.first + 1
         return Finished("Captured again", path, collection.name, len(take.people), frames, take.warnings)

@@ -7,6 +7,7 @@ import bpy
 
 from . import installing
 from .contract.errors import CaptureError
+from .places import preferences
 from .text_view import draw_text
 
 _HEADLINES = {
@@ -65,8 +66,6 @@ def _draw_failure(layout: bpy.types.UILayout, context: bpy.types.Context, failur
 
 
 def _draw_install(layout: bpy.types.UILayout, context: bpy.types.Context, text: str) -> None:
-    from .preferences import preferences
-
     if bpy.app.online_access or preferences(context).offline:
         row = layout.row()
         row.scale_y = 1.4
@@ -93,7 +92,5 @@ def _draw_ready(layout: bpy.types.UILayout) -> None:
     if "networks" in state.parts:
         layout.label(text="With the packages of the network estimators", icon="CHECKMARK")
     else:
-        from .preferences import preferences
-
         layout.prop(preferences(), "torch")
         layout.operator("vibe.add_networks", icon="IMPORT")

@@ -11,7 +11,7 @@ from .client import environment
 from .client.environment import State
 from .client.installation import Installation, Plan
 from .contract.errors import CaptureError
-from .preferences import developer_python, home
+from .places import developer_python, home
 from .redraw import redraw_panels
 
 _TICK_SECONDS = 0.2

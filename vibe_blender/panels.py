@@ -7,12 +7,12 @@ import bpy
 
 from . import confidence_strip, installing, session
 from .backend_view import draw_backend
-from .operators.active import active_take
+from .operators.active import TakeInScene, active_take
 from .operators.capture import interrupted_takes
 from .operators.presets import VIBE_PT_capture_presets
 from .properties import ESTIMATORS, VIBE_CaptureSettings
 from .scene.camera import frame_rate
-from .scene.takes import body_of, people, take_collections, take_record
+from .scene.takes import PersonRecord, body_of, people, take_collections
 from .session import Outcome, Session
 from .text_view import draw_text
 
@@ -74,11 +74,17 @@ class VIBE_PT_takes(_Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """One box per take, the active one with its people."""
         layout = self.layout
-        chosen, collections = active_take(context), take_collections(context.scene)
+        collections = take_collections(context.scene)
         if not collections:
             draw_text(layout, context, "No takes in this scene yet. Capture a video, or open a take file.")
+        chosen = active_take(context)
         for collection in collections:
-            _draw_take(layout.box(), context, collection, collection == chosen)
+            box = layout.box()
+            if chosen is not None and chosen.collection == collection:
+                _draw_take_line(box, collection, chosen=True)
+                _draw_active_take(box, chosen)
+            else:
+                _draw_take_line(box, collection, chosen=False)
         layout.operator("vibe.open_take", text="Open Take…", icon="FILE_FOLDER")
 
 
@@ -225,38 +231,39 @@ def _draw_interrupted(layout: bpy.types.UILayout, context: bpy.types.Context, vi
         row.operator("vibe.open_take", icon="IMPORT").filepath = str(path)
 
 
-def _draw_take(
-    layout: bpy.types.UILayout, context: bpy.types.Context, collection: bpy.types.Collection, chosen: bool
-) -> None:
-    record = take_record(collection)
+def _draw_take_line(layout: bpy.types.UILayout, collection: bpy.types.Collection, *, chosen: bool) -> None:
     row = layout.row(align=True)
     icon = "RADIOBUT_ON" if chosen else "RADIOBUT_OFF"
     row.operator("vibe.activate_take", text=collection.name, icon=icon, emboss=False).name = collection.name
     row.prop(collection, "hide_viewport", text="", emboss=False)
     row.operator("vibe.rename_take", text="", icon="GREASEPENCIL", emboss=False).name = collection.name
     row.operator("vibe.delete_take", text="", icon="TRASH", emboss=False).name = collection.name
-    if not chosen:
-        return
-    if record.status != "complete":
+
+
+def _draw_active_take(layout: bpy.types.UILayout, take: TakeInScene) -> None:
+    if take.record.status != "complete":
         row = layout.row(align=True)
         row.label(text="Unfinished", icon="ERROR")
-        row.operator("vibe.resume_capture", icon="PLAY").take = record.path
-    for armature, person in people(collection):
-        row = layout.row(align=True)
-        body = body_of(armature)
-        if body is not None and body.active_material is not None:
-            swatch = row.row()
-            swatch.ui_units_x = 1.0
-            swatch.prop(body.active_material, "diffuse_color", text="")
-        row.prop(armature, "name", text="")
-        row.label(text=f"{person.first:.0f}–{person.last:.0f}")
-        row.label(text=f"{person.confidence:.0%}")
-        row.operator("vibe.select_person", text="", icon="RESTRICT_SELECT_OFF", emboss=False).armature = armature.name
-        eye = "HIDE_ON" if armature.hide_get() else "HIDE_OFF"
-        row.operator("vibe.show_person", text="", icon=eye, emboss=False).armature = armature.name
+        row.operator("vibe.resume_capture", icon="PLAY").take = take.record.path
+    for armature, person in people(take.collection):
+        _draw_person(layout.row(align=True), armature, person)
     row = layout.row(align=True)
-    row.operator("vibe.fit_timeline", icon="PREVIEW_RANGE").name = collection.name
-    row.operator("vibe.look_through_camera", text="Camera View", icon="VIEW_CAMERA").name = collection.name
+    row.operator("vibe.fit_timeline", icon="PREVIEW_RANGE").name = take.collection.name
+    row.operator("vibe.look_through_camera", text="Camera View", icon="VIEW_CAMERA").name = take.collection.name
+
+
+def _draw_person(row: bpy.types.UILayout, armature: bpy.types.Object, person: PersonRecord) -> None:
+    body = body_of(armature)
+    if body is not None and body.active_material is not None:
+        swatch = row.row()
+        swatch.ui_units_x = 1.0
+        swatch.prop(body.active_material, "diffuse_color", text="")
+    row.prop(armature, "name", text="")
+    row.label(text=f"{person.first}–{person.last}")
+    row.label(text=f"{person.confidence:.0%}")
+    row.operator("vibe.select_person", text="", icon="RESTRICT_SELECT_OFF", emboss=False).armature = armature.name
+    eye = "HIDE_ON" if armature.hide_get() else "HIDE_OFF"
+    row.operator("vibe.show_person", text="", icon=eye, emboss=False).armature = armature.name
 
 
 CLASSES = (VIBE_PT_capture, VIBE_PT_takes, VIBE_PT_confidence)

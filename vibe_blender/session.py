@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from .contract.protocol import (
 )
 from .redraw import redraw_panels
 from .scene.live import LiveTake, remove_leftovers
+from .scene.steps import Steps
 
 BUDGET_SECONDS = 0.008
 """How long one tick may work."""
@@ -94,7 +94,7 @@ class Session:
         self._scene_uid: int | None = scene.session_uid
         self._events: deque[Event] = deque()
         self._live: LiveTake | None = None
-        self._finish: Generator[bool, None, Finished] | None = None
+        self._finish: Steps[Finished] | None = None
         self._worker = ThreadPoolExecutor(1)
         self._loading: Future | None = None
         self._process = CaptureProcess(job, python, log)
@@ -141,7 +141,7 @@ class Session:
             last = self._process.last
             if isinstance(last, Done):
                 return self._finished(last, deadline)
-            if last is not None:
+            if isinstance(last, Failed | Cancelled):
                 return self._ended(last)
             self._move(deadline)
         except CaptureError as error:
@@ -205,13 +205,12 @@ class Session:
         warnings = (*dict.fromkeys((*self.warnings, *finished.warnings)),)
         return Outcome("done", text, take=finished.take, collection=finished.collection, warnings=warnings)
 
-    def _ended(self, last: Event) -> Outcome:
+    def _ended(self, last: Failed | Cancelled) -> Outcome:
         self._leave()
-        take = Path(last.take) if getattr(last, "take", "") else None
+        take = Path(last.take) if last.take else None
         if isinstance(last, Cancelled):
             text = "Cancelled. What was found is kept." if take else "Cancelled. There was nothing to keep yet."
             return Outcome("cancelled", text, take=take, resumable=take is not None)
-        assert isinstance(last, Failed)
         return Outcome("error", last.message, last.hint, take, take is not None, warnings=tuple(self.warnings))
 
     def _failed(self, error: CaptureError) -> Outcome:

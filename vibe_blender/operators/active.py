@@ -1,18 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which take a button is about."""
 
+from dataclasses import dataclass
+
 import bpy
 
 from ..contract.errors import CaptureError
-from ..scene.takes import take_record
+from ..scene.takes import TakeRecord, take_record
 
 UNDO = {"REGISTER", "UNDO"}
 
 
-def active_take(context: bpy.types.Context) -> bpy.types.Collection | None:
-    """The take that the buttons are about."""
-    collection = context.scene.vibe.active_take
-    return collection if collection is not None and take_record(collection) is not None else None
+@dataclass(frozen=True)
+class TakeInScene:
+    """A collection that holds a take, and what it came from."""
+
+    collection: bpy.types.Collection
+    record: TakeRecord
+
+
+def active_take(context: bpy.types.Context) -> TakeInScene | None:
+    """The take that the buttons are about; None where there is none."""
+    return _found(context.scene.vibe.active_take)
 
 
 def has_take(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
@@ -23,9 +32,18 @@ def has_take(operator: type[bpy.types.Operator], context: bpy.types.Context) -> 
     return True
 
 
-def named_take(name: str, context: bpy.types.Context) -> bpy.types.Collection:
-    """The take of this name, the active one where no name is given."""
-    collection = bpy.data.collections.get(name) if name else active_take(context)
-    if collection is None or take_record(collection) is None:
+def named_take(name: str, context: bpy.types.Context) -> TakeInScene:
+    """The take of this name, the active one where no name is given.
+
+    Raises:
+        CaptureError: ``take_gone``.
+    """
+    found = _found(bpy.data.collections.get(name)) if name else active_take(context)
+    if found is None:
         raise CaptureError("take_gone", f"There is no take {name or 'chosen'} in this file.", "Open its take file.")
-    return collection
+    return found
+
+
+def _found(collection: bpy.types.Collection | None) -> TakeInScene | None:
+    record = take_record(collection) if collection is not None else None
+    return TakeInScene(collection, record) if record is not None else None

@@ -12,7 +12,7 @@ from ..aims import NewTake
 from ..contract.errors import CaptureError
 from ..contract.interrupted import interrupted_job
 from ..contract.take_file import free_take_path, partial_path
-from ..preferences import backend_python, capture_log, models_folder, preferences
+from ..places import backend_python, capture_log, models_folder, preferences
 from .reporting import Reporting
 
 

@@ -25,7 +25,7 @@ class VIBE_OT_mark_doubtful(Reporting, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """For everybody in the take; earlier marks are replaced."""
-        collection, scene = named_take("", context), context.scene
+        collection, scene = named_take("", context).collection, context.scene
         clear_marks(scene, collection)
         count = sum(mark_doubtful(scene, armature, scene.vibe.doubt) for armature, _ in people(collection))
         stretches = "1 doubtful stretch" if count == 1 else f"{count} doubtful stretches"
@@ -46,7 +46,7 @@ class VIBE_OT_clear_marks(Reporting, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Removes them."""
-        clear_marks(context.scene, named_take("", context))
+        clear_marks(context.scene, named_take("", context).collection)
 
 
 class VIBE_OT_toggle_strip(bpy.types.Operator):

@@ -8,8 +8,8 @@ from bpy.props import BoolProperty, StringProperty
 
 from ..contract.errors import CaptureError
 from ..contract.take_file import partial_path
-from ..scene.takes import remove_take, take_record
-from .active import UNDO, active_take, has_take, named_take
+from ..scene.takes import remove_take
+from .active import UNDO, has_take, named_take
 from .reporting import Reporting
 
 
@@ -39,18 +39,16 @@ class VIBE_OT_delete_take(Reporting, bpy.types.Operator):
 
     def draw(self, context: bpy.types.Context) -> None:
         """What would be lost."""
-        collection = bpy.data.collections.get(self.name) or active_take(context)
-        record = take_record(collection)
-        self.layout.label(text=f"Remove {collection.name} from this file?", icon="TRASH")
-        self.layout.prop(self, "delete_file")
-        self.layout.label(text=Path(record.path).name)
+        take = named_take(self.name, context)
+        self.layout.label(text=f"Remove {take.collection.name} from this file?", icon="TRASH")
+        self.layout.prop(self, "delete_file", text=f"Also Delete {Path(take.record.path).name}")
 
     def run(self, context: bpy.types.Context) -> None:
         """Removes it."""
-        collection = named_take(self.name, context)
-        record = take_record(collection)
-        paths = [Path(record.path), partial_path(Path(record.path))] if self.delete_file else []
-        remove_take(collection)
+        take = named_take(self.name, context)
+        path = Path(take.record.path)
+        paths = [path, partial_path(path)] if self.delete_file else []
+        remove_take(take.collection)
         for path in paths:
             try:
                 path.unlink(missing_ok=True)

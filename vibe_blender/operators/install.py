@@ -5,7 +5,7 @@ import bpy
 
 from .. import installing, session
 from ..client import environment
-from ..preferences import home, plan, preferences
+from ..places import home, plan, preferences
 from .reporting import Reporting
 
 DEFAULT, NETWORKS = ("default",), ("default", "networks")

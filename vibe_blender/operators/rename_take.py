@@ -6,7 +6,7 @@ from bpy.props import StringProperty
 
 from ..contract.errors import CaptureError
 from ..scene.takes import rename_take
-from .active import UNDO, active_take, has_take, named_take
+from .active import UNDO, has_take, named_take
 from .reporting import Reporting
 
 
@@ -27,15 +27,14 @@ class VIBE_OT_rename_take(Reporting, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Asks for the name."""
-        collection = bpy.data.collections.get(self.name) or active_take(context)
-        self.new_name = collection.name
+        self.new_name = self.name or context.scene.vibe.active_take.name
         return context.window_manager.invoke_props_dialog(self)
 
     def run(self, context: bpy.types.Context) -> None:
         """Renames."""
         if not self.new_name.strip():
             raise CaptureError("no_name", "A take needs a name.", "Type one.")
-        rename_take(named_take(self.name, context), self.new_name.strip())
+        rename_take(named_take(self.name, context).collection, self.new_name.strip())
 
 
 CLASSES = (VIBE_OT_rename_take,)

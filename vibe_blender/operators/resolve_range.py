@@ -11,8 +11,8 @@ from .. import session
 from ..aims import Patch
 from ..contract.errors import CaptureError
 from ..contract.take_file import load_take
-from ..preferences import backend_python, capture_log, home, models_folder
-from ..scene.takes import TakeRecord, locate, take_record
+from ..places import backend_python, capture_log, home, models_folder
+from ..scene.takes import TakeRecord, locate
 from .active import has_take, named_take
 from .capture import backend_ready
 from .reporting import Reporting
@@ -31,8 +31,8 @@ class VIBE_OT_resolve_range(Reporting, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Starts the backend on the stretch."""
-        settings, collection = context.scene.vibe, named_take("", context)
-        record = take_record(collection)
+        settings, chosen = context.scene.vibe, named_take("", context)
+        record = chosen.record
         path = locate(record, bpy.data.filepath)
         take = load_take(path)
         first, last = _video_range(record, settings.resolve_first, settings.resolve_last)
@@ -45,7 +45,7 @@ class VIBE_OT_resolve_range(Reporting, bpy.types.Operator):
             focal_px=take.camera.focal_px,  # or the two stretches would not fit together
             people="all",  # matched with those of the take
         )
-        aim = Patch(collection.name, path, first, last, settings.resolve_blend)
+        aim = Patch(chosen.collection.name, path, first, last, settings.resolve_blend)
         session.start(job, backend_python(), capture_log(), context.scene, aim)
 
 

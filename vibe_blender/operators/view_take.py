@@ -21,7 +21,7 @@ class VIBE_OT_activate_take(Reporting, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Remembers it."""
-        context.scene.vibe.active_take = named_take(self.name, context)
+        context.scene.vibe.active_take = named_take(self.name, context).collection
 
 
 class VIBE_OT_fit_timeline(Reporting, bpy.types.Operator):
@@ -40,7 +40,7 @@ class VIBE_OT_fit_timeline(Reporting, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Sets first and last frame."""
-        fit_timeline(context.scene, named_take(self.name, context))
+        fit_timeline(context.scene, named_take(self.name, context).collection)
 
 
 class VIBE_OT_look_through_camera(Reporting, bpy.types.Operator):
@@ -59,7 +59,7 @@ class VIBE_OT_look_through_camera(Reporting, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Makes it the scene's camera."""
-        show_camera(context.scene, named_take(self.name, context))
+        show_camera(context.scene, named_take(self.name, context).collection)
         area = context.area
         if area is not None and area.type == "VIEW_3D":
             area.spaces.active.region_3d.view_perspective = "CAMERA"
