@@ -28,6 +28,7 @@ from backend.tracking import Observation, PeopleTracker
 from backend.video import VideoFacts, probe, read_frames
 from backend.world import Ground, find_ground, place
 from vibe_blender.contract.errors import CaptureError
+from vibe_blender.contract.interrupted import note_job
 from vibe_blender.contract.protocol import Event, Hello, Job, Progress, Stage, VideoOpened, Warned
 from vibe_blender.contract.take import Take, Video
 from vibe_blender.contract.take_file import KeptTake, TakeWriter, load_take, partial_path
@@ -165,6 +166,7 @@ class _Capture:
         if job.resume:
             self._go_on()
         writer.note("settings", self._settings())
+        note_job(writer, job)
 
     def _settings(self) -> dict[str, Any]:
         """What must be the same for what was read earlier to go together with what is read now."""
