@@ -14,8 +14,9 @@ _KEY = "job"
 
 
 def note_job(writer: TakeWriter, job: Job) -> None:
-    """Remembers the job in the growing take."""
-    writer.note(_KEY, job.to_line())
+    """Remembers the job in the growing take, its paths absolute: whoever resumes may be in another folder."""
+    boxes = str(Path(job.boxes).absolute()) if job.boxes else ""
+    writer.note(_KEY, replace(job, video=str(Path(job.video).absolute()), boxes=boxes).to_line())
 
 
 def interrupted_job(take: Path, models: str) -> Job:
