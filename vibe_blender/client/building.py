@@ -3,22 +3,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ..contract.errors import CaptureError
+from ..contract.protocol import Failed, Progress, event_from_line
 from ..contract.version import VERSION
 from .commands import Runner
 from .environment import Home, Marker, erase, inspect, interpreter, move, site_packages
 from .installers import Installers, Show
-from .pip_output import PROGRESS, explain
-from .requirements import requirements
+from .pip_output import explain
+from .requirements import package_name, requirements
 
 _OLDEST_PYTHON = (3, 11)
+# By build of PyTorch, "" without: bytes on disk while it is installed, and the letters of the longest name inside a
+# package (measured on the tested versions).
+_ROOM = {"": 1_000_000_000, "cpu": 2_500_000_000, "cuda": 12_000_000_000}
+_LONGEST_NAME = {"": 100, "cpu": 175, "cuda": 175}
+_HINTS = {
+    "fetch_failed": "Check the connection and try again, or install from an offline folder.",
+    "models_unwritable": "Give yourself the right to write there, or choose another folder in the preferences.",
+    "disk_full": "Free some space and try again.",
+}
+"""What to do in Blender about errors whose own hint is for the command line."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,8 @@ class Builder:
     def __init__(self, home: Home, plan: Plan, program: Path, runner: Runner, show: Show) -> None:
         self._home, self._plan, self._program = home, plan, program
         self._runner, self._show = runner, show
+        self._needed = requirements(plan.parts, program)
+        self._networks = [package_name(line) for line in self._needed.networks]
 
     def build(self) -> None:
         """Leaves a verified environment and its models; raises, and leaves what was there, where it cannot."""
@@ -52,9 +67,9 @@ class Builder:
         wanted = ("ready", self._plan.parts, torch)
         if (state.condition, state.parts, state.torch) == wanted and self._works_already():
             return
-        new = self._home.unfinished
-        needed = requirements(self._plan.parts, self._program)
+        new, needed = self._home.unfinished, self._needed
         version = self._python()
+        self._check_room(torch)
         self._virtual_environment()
         installers = Installers(self._home, needed, self._program, self._plan.offline, self._runner, self._show)
         installers.pip_itself(0.05)
@@ -63,18 +78,8 @@ class Builder:
             installers.networks(torch, 0.3, 0.8)
         self._fetch_models(new, 0.8)
         self._verify(new, 0.92)
-        models = self._ask(new, "models", "list", "--json", "--models", self._home.models)
         installers.close()
-        Marker(
-            program=VERSION,
-            digest=needed.digest,
-            parts=self._plan.parts,
-            torch=torch,
-            python_version=version,
-            packages=tuple(path.name for path in site_packages(new).glob("*.dist-info")),
-            models=tuple((str(item["name"]), int(item["bytes"])) for item in models),
-            size_bytes=sum(path.lstat().st_size for path in new.rglob("*")),
-        ).save(new)
+        self._mark(torch, version)
         self._exchange()
 
     def _works_already(self) -> bool:
@@ -122,6 +127,23 @@ class Builder:
             )
         return version
 
+    def _check_room(self, torch: str) -> None:
+        """Says before the download what would only come out at its end."""
+        free, needed = shutil.disk_usage(self._home.folder).free, _ROOM[torch]
+        if free < needed:
+            raise CaptureError(
+                "disk_full",
+                f"The installation needs {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB are free for {self._home.folder}.",
+                "Free some space, or choose another folder in the preferences.",
+            )
+        length = len(str(site_packages(self._home.unfinished).absolute())) + 1 + _LONGEST_NAME[torch]
+        if length > _longest_path():
+            raise CaptureError(
+                "path_too_long",
+                f"{self._home.folder} is too deep a folder for Windows: paths in it would have {length} letters.",
+                "Choose a folder with a shorter path in the preferences, such as C:\\vibe.",
+            )
+
     def _virtual_environment(self) -> None:
         self._show("Making a Python environment.", 0.01)
         ended = self._runner.run([self._plan.python, "-I", "-m", "venv", self._home.unfinished])
@@ -139,26 +161,33 @@ class Builder:
 
     def _fetch_models(self, environment: Path, begin: float) -> None:
         self._show("Getting the landmark models.", begin)
-        source = ["--from", str(self._plan.offline)] if self._plan.offline else []
+        failure: CaptureError | None = None
 
         def read(line: str) -> None:
-            if told := PROGRESS.match(line):
-                done, total = int(told[1]) / 1e6, int(told[2]) / 1e6
-                self._show(f"Getting the landmark models ({done:.0f} of {total:.0f} MB).", begin)
+            nonlocal failure
+            with contextlib.suppress(CaptureError):  # what packages print
+                match event_from_line(line):
+                    case Progress(done=done, total=total):
+                        self._show(f"Getting the landmark models ({done / 1e6:.0f} of {total / 1e6:.0f} MB).", begin)
+                    case Failed(code, message, hint):
+                        failure = CaptureError(code, message, _HINTS.get(code, hint))
 
-        command = self._backend(environment, "models", "fetch", "--models", self._home.models, *source)
+        source = ["--from", str(self._plan.offline)] if self._plan.offline else []
+        command = self._backend(environment, "models", "fetch", "--events", "--models", self._home.models, *source)
         ended = self._runner.run(command, folder=self._program, read=read)
         if ended.status:
-            error = explain(ended.lines, "models fetch", self._home.log)
-            raise error
+            raise failure or explain(ended.lines, "models fetch", self._home.log)
 
     def _verify(self, environment: Path, begin: float) -> None:
-        """Raises ``environment_faulty`` where the doctor finds that no capture would run."""
+        """Raises ``environment_faulty`` where the doctor finds that a part asked for would not run."""
         self._show("Checking that everything works.", begin)
         diagnosis = self._ask(environment, "doctor", "--json", "--models", self._home.models)
-        if not diagnosis["capture_works"]:
-            problem = next(item for item in diagnosis["findings"] if item["state"] == "problem")
-            raise CaptureError("environment_faulty", f"{problem['subject']}: {problem['detail']}.", problem["remedy"])
+        for finding in diagnosis["findings"]:
+            unusable = finding["subject"] in self._networks and finding["state"] != "ok"
+            if finding["state"] == "problem" or unusable:
+                raise CaptureError(
+                    "environment_faulty", f"{finding['subject']}: {finding['detail']}.", finding["remedy"]
+                )
 
     def _ask(self, environment: Path, *arguments: str | Path) -> Any:
         """What a command of the backend answered in JSON."""
@@ -174,6 +203,21 @@ class Builder:
     def _backend(self, environment: Path, *arguments: str | Path) -> list[str | Path]:
         return [interpreter(environment), "-E", "-s", "-X", "utf8", "-m", "backend", *arguments]
 
+    def _mark(self, torch: str, version: str) -> None:
+        """From now on the new environment counts as finished."""
+        new = self._home.unfinished
+        models = self._ask(new, "models", "list", "--json", "--models", self._home.models)
+        Marker(
+            program=VERSION,
+            digest=self._needed.digest,
+            parts=self._plan.parts,
+            torch=torch,
+            python_version=version,
+            packages=tuple(path.name for path in site_packages(new).glob("*.dist-info")),
+            models=tuple((str(item["name"]), int(item["bytes"])) for item in models),
+            size_bytes=sum(path.lstat().st_size for path in new.rglob("*")),
+        ).save(new)
+
     def _exchange(self) -> None:
         """The new environment takes the former one's place."""
         self._show("Putting it in its place.", 0.98)
@@ -186,3 +230,18 @@ class Builder:
                 move(self._home.former, self._home.environment)
             raise
         erase(self._home.former)
+
+
+def _longest_path() -> int:
+    """Letters a path may have."""
+    if sys.platform == "win32":
+        import winreg
+
+        with (
+            contextlib.suppress(OSError),
+            winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key,
+        ):
+            if winreg.QueryValueEx(key, "LongPathsEnabled")[0]:
+                return 32_000
+        return 259
+    return 4_000

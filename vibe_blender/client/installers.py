@@ -11,7 +11,7 @@ from ..contract.errors import CaptureError
 from .commands import Runner
 from .environment import Home, erase, interpreter, site_packages
 from .pip_output import PipOutput, explain
-from .requirements import Requirements, pinned
+from .requirements import Requirements, package_name, pinned
 
 Show = Callable[[str, float], None]
 """Called with a sentence for the user and 0..1 of the whole installation."""
@@ -46,9 +46,10 @@ class Installers:
 
     def networks(self, torch: str, begin: float, end: float) -> None:
         """PyTorch, built for ``cpu`` or ``cuda``, and what goes with it."""
-        if self._offline or (sys.platform, torch) in _ON_THE_INDEX or self._from_an_index_of_the_user(torch, begin):
-            self._pip_with_progress(self._needed.networks, _TORCH_BYTES[torch], begin, end)
-        else:
+        wanted, size = self._needed.networks, _TORCH_BYTES[torch]
+        if self._offline or (sys.platform, torch) in _ON_THE_INDEX:
+            self._pip_with_progress(wanted, size, begin, end)
+        elif torch != "cpu" or not self._from_a_place_of_the_user(wanted, size, begin, end):
             self._uv(torch, begin, end)
 
     def close(self) -> None:
@@ -56,13 +57,11 @@ class Installers:
         erase(self._scratch)
         erase(self._home.downloads)
 
-    def _from_an_index_of_the_user(self, torch: str, begin: float) -> bool:
+    def _from_a_place_of_the_user(self, wanted: tuple[str, ...], size: int, begin: float, end: float) -> bool:
         """Whether pip's configuration names a place with PyTorch's build for the processor; it is installed then."""
-        if torch != "cpu":
-            return False
-        self._show("Looking for PyTorch.", begin)
+        build = f"{pinned('torch', self._program)}+cpu"
         try:
-            self._pip([f"{pinned('torch', self._program)}+cpu"], "off")
+            self._pip_with_progress((build, *wanted), size, begin, end)
         except CaptureError as error:
             if error.code != "package_missing":
                 raise
@@ -101,26 +100,34 @@ class Installers:
         idle: Callable[[], None] = lambda: None,
     ) -> None:
         places = ["--no-index", "--find-links", str(self._offline)] if self._offline else []
+        # Not compiled: that takes longer than unpacking, and Python compiles on first use what is used.
         ended = self._runner.run(
             [
                 interpreter(self._environment), "-I", "-X", "utf8", "-m", "pip", "install", "--no-input",
-                "--only-binary", ":all:", "--progress-bar", progress_bar, *places,
+                "--only-binary", ":all:", "--no-compile", "--progress-bar", progress_bar, *places,
                 "--constraint", self._needed.constraints, *wanted,
             ],
             read=read, idle=idle, scratch=self._scratch,
         )  # fmt: skip
         if ended.status:
             error = explain(ended.lines, "pip", self._home.log)
-            raise self._missing_offline(error) if self._offline else error
+            raise self._missing_offline(self._offline, error) if self._offline else error
 
-    def _missing_offline(self, error: CaptureError) -> CaptureError:
-        """Where a wheel is missing in the offline folder: which, and how to fill the folder on another computer."""
+    def _missing_offline(self, folder: Path, error: CaptureError) -> CaptureError:
+        """Where wheels are missing in the offline folder: which, and how to fill it on another computer."""
         if error.code != "package_missing":
             return error
+        names = [
+            package_name(line) for line in (pinned("pip", self._program), *self._needed.default, *self._needed.networks)
+        ]
+        there = {package_name(path.name.split("-")[0]) for path in folder.glob("*.whl")}
+        missing = [name for name in names if name not in there]
+        what = f"These wheels are not in {folder}: {', '.join(missing)}." if missing else error.message
         return CaptureError(
             "package_missing_offline",
-            f"{error.message} It is not in {self._offline}.".replace("There is no ", "No wheel of ", 1),
-            "See docs/install.md.",
+            what,
+            "Fill the folder on a computer with a network and the same system and Python: `python -m pip download "
+            f'--only-binary :all: --constraint "{self._needed.constraints}" --dest FOLDER {" ".join(names)}`.',
         )
 
     def _uv(self, torch: str, begin: float, end: float) -> None:
@@ -139,7 +146,7 @@ class Installers:
 
         ended = self._runner.run(
             [
-                tools / "bin" / name, "pip", "install", "--python", interpreter(self._environment),
+                next(tools.rglob(name)), "pip", "install", "--python", interpreter(self._environment),
                 "--torch-backend", "cpu" if torch == "cpu" else "auto", "--only-binary", ":all:",
                 "--constraint", self._needed.constraints, *self._needed.networks,
             ],

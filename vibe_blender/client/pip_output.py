@@ -14,7 +14,7 @@ _DOWNLOAD = 0.75
 """Share of the time that pip takes to download; it unpacks in the rest."""
 _FETCHED = re.compile(r"\s*(?:Downloading|Using cached) (\S+?)-\d\S*\.whl \(([\d.]+) (bytes|kB|MB|GB)\)")
 _LOCAL = re.compile(r"Processing (.+\.whl)")
-PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
+_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 _COLLECTING = re.compile(r"Collecting ([\w.-]+)")
 _INSTALLING = "Installing collected packages: "
 _MISSING = re.compile(
@@ -53,7 +53,7 @@ class PipOutput:
 
     def read(self, line: str) -> None:
         """Takes one line of pip's output."""
-        if progress := PROGRESS.match(line):
+        if progress := _PROGRESS.match(line):
             done, total = int(progress[1]), int(progress[2])
             if total and self._current:
                 self.text = f"Downloading {self._current} ({done / 1e6:.0f} of {total / 1e6:.0f} MB)."

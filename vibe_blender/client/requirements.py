@@ -40,22 +40,24 @@ def requirements(parts: tuple[str, ...], program: Path = PROGRAM_FOLDER) -> Requ
     networks = tuple(extras.get("networks", ())) if "networks" in parts else ()
     constraints = program / "constraints.txt"
     # Pins of what only developers install, or of parts not asked for, make no environment outdated.
-    elsewhere = {_name(line) for lines in extras.values() for line in lines} - {_name(line) for line in networks}
-    pins = [line for line in _pins(constraints) if _name(line) not in elsewhere]
+    elsewhere = {package_name(line) for lines in extras.values() for line in lines} - {
+        package_name(line) for line in networks
+    }
+    pins = [line for line in _pins(constraints) if package_name(line) not in elsewhere]
     text = "\n".join([*default, *networks, *pins])
     return Requirements(default, networks, constraints, hashlib.sha256(text.encode()).hexdigest())
 
 
 def pinned(package: str, program: Path = PROGRAM_FOLDER) -> str:
     """The one tested version of a package of the installation itself, such as ``pip==26.3``."""
-    return next(line for line in _pins(program / "constraints.txt") if _name(line) == package)
+    return next(line for line in _pins(program / "constraints.txt") if package_name(line) == package)
+
+
+def package_name(requirement: str) -> str:
+    """The package a requirement line is about, as the index spells it."""
+    return re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0].lower().replace("_", "-")
 
 
 def _pins(constraints: Path) -> list[str]:
     lines = (line.strip() for line in constraints.read_text(encoding="utf-8").splitlines())
     return [line for line in lines if line and not line.startswith("#")]
-
-
-def _name(requirement: str) -> str:
-    """The package's name as the index spells it."""
-    return re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0].lower().replace("_", "-")
