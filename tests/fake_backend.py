@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: MIT
 """A backend that speaks the protocol with the standard library and numpy alone, and misbehaves on demand.
 
-Run as ``python fake_backend.py MODE``; the job comes on standard input as for the real one.
+Run as ``python fake_backend.py MODE``; the job comes on standard input as for the real one. The modes that make a take
+obey its range and ``resume``, and let it grow as the real one does. For those of many frames the environment says how
+many there are (``FAKE_FRAMES``), how fast they come (``FAKE_FPS``, 0: at once) and how many people (``FAKE_PEOPLE``).
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -21,7 +25,7 @@ from vibe_blender.contract import protocol
 from vibe_blender.contract.quaternions import from_axis_angles, multiply
 from vibe_blender.contract.skeleton import REST_JOINTS
 from vibe_blender.contract.take import Camera, Person, Take, Video
-from vibe_blender.contract.take_file import TakeWriter
+from vibe_blender.contract.take_file import KeptTake, TakeWriter, load_take, partial_path
 
 WIDTH_PX, HEIGHT_PX, FPS = 320, 180, 25.0
 UPRIGHT = from_axis_angles(np.array([np.pi / 2, 0.0, 0.0]))
@@ -64,38 +68,118 @@ def small_take(video: Path | str = "walk.mp4", count: int = 12) -> Take:
     )
 
 
+def long_take(video: Path | str, count: int, people: int) -> Take:
+    """The first of the people is always there; the second comes later and goes earlier, the third stays a moment."""
+    seen = [np.arange(count), np.arange(count // 5, 4 * count // 5), np.arange(count // 2, 3 * count // 5)]
+    parts = []
+    for number, frames in enumerate(seen[:people], start=1):
+        person = walking_person(frames, number)
+        # Walks to and fro before the camera, however long it takes.
+        across = 1.5 * np.sin(frames / 60.0 + 2.0 * number)
+        parts.append(replace(person, root=np.column_stack([across, person.root[:, 1] + number - 1, person.root[:, 2]])))
+    return replace(small_take(video, count), people=tuple(part for part in parts if len(part.frames)))
+
+
+def part_of(take: Take, start: int, end: int) -> Take:
+    """What a capture of the frames ``start`` to ``end`` (excluded) of a whole video finds: those who are there."""
+    timed = ("frames", "rotations", "root", "contacts", "confidence", "boxes", "keypoints")
+    people = []
+    for person in take.people:
+        rows = (person.frames >= start) & (person.frames < end)
+        if rows.any():
+            people.append(replace(person, **{name: getattr(person, name)[rows] for name in timed}))
+    video = replace(take.video, times=take.video.times[start:end], first_frame=start)
+    return replace(take, video=video, people=tuple(people))
+
+
 def say(event: protocol.Event) -> None:
     sys.stdout.write(event.to_line())
     sys.stdout.flush()
 
 
-def capture(job: protocol.Job, cancelled: threading.Event, *, seconds_per_frame: float = 0.0) -> None:
-    take = small_take(job.video)
-    person, count = take.people[0], len(take.video.times)
+@dataclass(frozen=True)
+class Script:
+    """How a capture goes.
+
+    Attributes:
+        whole: what there is to be found.
+        stretch: frames solved at once.
+        fps: frames a second, 0 for at once.
+        mishap: what happens when three tenths are done.
+    """
+
+    whole: Take
+    stretch: int = 1
+    fps: float = 0.0
+    mishap: Callable[[], None] | None = None
+
+
+def capture(job: protocol.Job, cancelled: threading.Event, script: Script) -> None:
+    start, count = job.start or 0, len(script.whole.video.times)
+    end = min(job.end or count, count)
+    kept, told = KeptTake(Path(job.take)), set[int]()
     say(protocol.Hello("keypoints", "cpu"))
     say(protocol.VideoOpened(job.video, WIDTH_PX, HEIGHT_PX, FPS, count))
-    say(protocol.Stage("watch"))
-    say(protocol.PersonFound(1, 0, person.rest_joints.tolist()))
-    with TakeWriter(Path(job.take)) as writer:
-        for n in range(count):
-            time.sleep(seconds_per_frame)
+    with TakeWriter(Path(job.take), keep=job.resume) as writer:
+        before = writer.evidence(0, "take.times")
+        done = start + (0 if before is None else len(before))
+        if before is not None:
+            tell(load_take(partial_path(Path(job.take))), told)
+        say(protocol.Stage("watch"))
+        began, first = time.monotonic(), done
+        while done < end:
+            stop = min(done + script.stretch, end)
+            for frame in range(done, stop):
+                if script.fps and cancelled.wait(began + (frame - first) / script.fps - time.monotonic()):
+                    break
+                say(protocol.Progress("watch", frame + 1 - start, end - start, script.fps, None))
             if cancelled.is_set():
-                writer.finish(replace(take, status="partial"))
-                say(protocol.Cancelled(job.take))
+                say(protocol.Cancelled(kept.find()))
                 return
-            rows = slice(n, n + 1)
+            found = part_of(script.whole, done, stop)
+            tell(found, told)
+            writer.extend(found)
+            if script.mishap and done < start + 0.3 * (end - start) <= stop:
+                script.mishap()
+            done = stop
+        for stage in ("solve", "world", "save"):
+            say(protocol.Stage(stage))
+        found = part_of(script.whole, start, end)
+        writer.finish(found)
+    say(protocol.Done(job.take, end - start, len(found.people)))
+
+
+def tell(found: Take, told: set[int]) -> None:
+    """The events about solved frames, thirty of them at once."""
+    for person in found.people:
+        if person.id not in told:
+            told.add(person.id)
+            say(protocol.PersonFound(person.id, int(person.frames[0]), person.rest_joints.tolist()))
+        for first in range(0, len(person.frames), 30):
+            rows = slice(first, first + 30)
             say(
                 protocol.Frames(
-                    1,
-                    n,
-                    person.rotations[rows].tolist(),
-                    person.root[rows].tolist(),
-                    person.confidence[rows].tolist(),
+                    person.id,
+                    int(person.frames[first]),
+                    np.round(person.rotations[rows], 5).tolist(),
+                    np.round(person.root[rows], 4).tolist(),
+                    np.round(person.confidence[rows], 3).tolist(),
                 )
             )
-            say(protocol.Progress("watch", n + 1, count, 25.0, (count - n - 1) / 25.0))
-        writer.finish(take)
-    say(protocol.Done(job.take, count, 1))
+
+
+def stream(job: protocol.Job, cancelled: threading.Event, mishap: Callable[[], None] | None = None) -> None:
+    """As many frames as the environment says, in stretches like the real one's."""
+    count, people = int(os.environ.get("FAKE_FRAMES", "2000")), int(os.environ.get("FAKE_PEOPLE", "3"))
+    fps = float(os.environ.get("FAKE_FPS", "100"))
+    capture(job, cancelled, Script(long_take(job.video, count, people), 30, fps, mishap))
+
+
+def vanish() -> None:
+    """Dies without a word."""
+    if sys.platform == "win32":
+        os._exit(9)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def watch(cancelled: threading.Event) -> None:
@@ -110,13 +194,20 @@ def main(mode: str) -> int:
     cancelled = threading.Event()
     threading.Thread(target=watch, args=(cancelled,), daemon=True).start()
     hello = protocol.Hello("keypoints", "cpu")
+    short = Script(small_take(job.video))
     if mode == "works":
-        capture(job, cancelled)
+        capture(job, cancelled, short)
     elif mode == "slow":
-        capture(job, cancelled, seconds_per_frame=0.5)
+        capture(job, cancelled, replace(short, fps=2.0))
+    elif mode == "stream":
+        stream(job, cancelled)
+    elif mode == "dies_half_way":
+        stream(job, cancelled, None if job.resume else vanish)
+    elif mode == "stalls_half_way":
+        stream(job, cancelled, None if job.resume else lambda: time.sleep(600))
     elif mode == "echo":
         Path(f"{job.take}.job").write_text(job.to_line(), encoding="utf-8")
-        capture(job, cancelled)
+        capture(job, cancelled, short)
     elif mode == "fails":
         say(hello)
         say(protocol.Failed("video_undecodable", "The video has no pictures.", "Convert it to MP4."))
@@ -129,6 +220,8 @@ def main(mode: str) -> int:
         sys.stderr.write("loading\nRuntimeError: the sky fell\n")
         sys.stderr.flush()
         os._exit(7)
+    elif mode == "says_nothing":
+        return 1
     elif mode == "lacks_a_module":
         raise ModuleNotFoundError("No module named 'cv2'")
     elif mode == "lies":
