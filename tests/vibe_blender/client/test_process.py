@@ -253,8 +253,10 @@ class TestTheRealBackend:
     SAMPLE = REPOSITORY / "tests" / "data" / "walk.mp4"
 
     @pytest.fixture
-    def job(self, models, tmp_path) -> Job:
-        pytest.importorskip("av")
+    def job(self, request, tmp_path) -> Job:
+        for package in ("av", "platformdirs", "ai_edge_litert"):
+            pytest.importorskip(package)
+        models = request.getfixturevalue("models")
         return Job(video=str(self.SAMPLE), take=str(tmp_path / TAKE), models=str(models), fast=True)
 
     @pytest.fixture
