@@ -71,13 +71,15 @@ def small_take(video: Path | str = "walk.mp4", count: int = 12) -> Take:
 def long_take(video: Path | str, count: int, people: int) -> Take:
     """The first of the people is always there; the second comes later and goes earlier, the third stays a moment."""
     seen = [np.arange(count), np.arange(count // 5, 4 * count // 5), np.arange(count // 2, 3 * count // 5)]
-    parts = []
+    take, parts = small_take(video, count), []
     for number, frames in enumerate(seen[:people], start=1):
         person = walking_person(frames, number)
         # Walks to and fro before the camera, however long it takes.
         across = 1.5 * np.sin(frames / 60.0 + 2.0 * number)
-        parts.append(replace(person, root=np.column_stack([across, person.root[:, 1] + number - 1, person.root[:, 2]])))
-    return replace(small_take(video, count), people=tuple(part for part in parts if len(part.frames)))
+        root = np.column_stack([across, person.root[:, 1] + number - 1, person.root[:, 2]])
+        boxes = np.column_stack([take.camera.project(root), person.boxes[:, 2:] * 4.0 / (4.0 + root[:, 1:2])])
+        parts.append(replace(person, root=root, boxes=boxes))
+    return replace(take, people=tuple(part for part in parts if len(part.frames)))
 
 
 def part_of(take: Take, start: int, end: int) -> Take:
