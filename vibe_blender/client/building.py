@@ -16,7 +16,7 @@ from ..contract.errors import CaptureError
 from ..contract.protocol import Failed, Progress, event_from_line
 from ..contract.version import VERSION
 from .commands import Runner
-from .environment import Home, Marker, erase, inspect, interpreter, move, site_packages
+from .environment import Home, Marker, erase, folder_bytes, inspect, interpreter, move, site_packages
 from .installers import Installers, Show
 from .pip_output import explain
 from .requirements import package_name, requirements
@@ -215,7 +215,7 @@ class Builder:
             python_version=version,
             packages=tuple(path.name for path in site_packages(new).glob("*.dist-info")),
             models=tuple((str(item["name"]), int(item["bytes"])) for item in models),
-            size_bytes=sum(path.lstat().st_size for path in new.rglob("*")),
+            size_bytes=folder_bytes(new),
         ).save(new)
 
     def _exchange(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import sqlite3
 import sys
@@ -227,6 +228,16 @@ def site_packages(environment: Path) -> Path:
     if sys.platform == "win32":
         return environment / "Lib" / "site-packages"
     return next(environment.glob("lib/python3*/site-packages"), environment / "lib" / "site-packages")
+
+
+def folder_bytes(folder: Path) -> int:
+    """The size of all files in a folder, of which some may come and go meanwhile; 0 where it is not there."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(place, name).lstat().st_size
+    return total
 
 
 def move(source: Path, destination: Path) -> None:

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from ..contract.errors import CaptureError
 from .commands import Runner
-from .environment import Home, erase, interpreter, site_packages
+from .environment import Home, erase, folder_bytes, interpreter, site_packages
 from .pip_output import PipOutput, explain
 from .requirements import Requirements, package_name, pinned
 
@@ -19,6 +20,8 @@ Show = Callable[[str, float], None]
 # Roughly what is downloaded, for the progress bar.
 _DEFAULT_BYTES = 180_000_000
 _TORCH_BYTES = {"cpu": 250_000_000, "cuda": 3_000_000_000}
+_TORCH_UNPACKED_BYTES = {"cpu": 850_000_000, "cuda": 6_000_000_000}
+_MEASURE_SECONDS = 1.0
 # The package index has one build of PyTorch for each system; uv knows where the others are.
 _ON_THE_INDEX = {("linux", "cuda"), ("win32", "cpu"), ("darwin", "cpu")}
 
@@ -71,6 +74,7 @@ class Installers:
     def _pip_with_progress(self, wanted: tuple[str, ...], expected_bytes: int, begin: float, end: float) -> None:
         output = PipOutput(expected_bytes)
         there = 0
+        self._show(output.text, begin)
 
         def read(line: str) -> None:
             nonlocal there
@@ -136,17 +140,20 @@ class Installers:
         self._show("Getting uv, which knows where PyTorch's builds are.", begin)
         self._pip(["--target", str(tools), pinned("uv", self._program)], "off")
         name = "uv.exe" if sys.platform == "win32" else "uv"
-        size = _TORCH_BYTES[torch]
+        uv = next(path for path in tools.rglob(name) if path.is_file())
+        measured = -_MEASURE_SECONDS
 
         def idle() -> None:
-            fetched = sum(path.stat().st_size for path in self._home.downloads.rglob("*") if path.is_file())
-            self._show(
-                f"Getting PyTorch ({fetched / 1e6:.0f} MB so far).", begin + (end - begin) * min(fetched / size, 1.0)
-            )
+            nonlocal measured
+            if time.monotonic() - measured >= _MEASURE_SECONDS:
+                size = folder_bytes(self._home.downloads)  # uv unpacks while it downloads
+                done = min(size / _TORCH_UNPACKED_BYTES[torch], 1.0)
+                self._show(f"Getting PyTorch ({size / 1e6:.0f} MB so far).", begin + (end - begin) * done)
+                measured = time.monotonic()
 
         ended = self._runner.run(
             [
-                next(tools.rglob(name)), "pip", "install", "--python", interpreter(self._environment),
+                uv, "pip", "install", "--python", interpreter(self._environment),
                 "--torch-backend", "cpu" if torch == "cpu" else "auto", "--only-binary", ":all:",
                 "--constraint", self._needed.constraints, *self._needed.networks,
             ],

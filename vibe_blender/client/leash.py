@@ -15,7 +15,11 @@ import threading
 
 def main(command: list[str]) -> int:
     """The command's exit status; everything it started is killed when standard input ends."""
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        print(f"ERROR: {command[0]} cannot be started: {error}", flush=True)
+        return 127
 
     def watch() -> None:
         while os.read(0, 4096):

@@ -18,7 +18,8 @@ _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 _COLLECTING = re.compile(r"Collecting ([\w.-]+)")
 _INSTALLING = "Installing collected packages: "
 _MISSING = re.compile(
-    r"(?:No matching distribution found for|satisfies the requirement) ([\w.\[\]-]+(?:[=<>!~]=?[\w.+,<>=!~]+)?)"
+    r"(?:No matching distribution found for|satisfies the requirement|no matching distributions available for your "
+    r"environment:\n) *([\w.-]+(?:\[[\w,]*\])?(?:[=<>!~]=?[\w.+,<>=!~]+)?)"
 )
 
 _DISK = ("No space left on device", "[Errno 28]", "[WinError 112]", "os error 28", "os error 112", "[Errno 122]")
@@ -49,6 +50,7 @@ class PipOutput:
         self.packages = 0
         self._expected = max(expected_bytes, 1)
         self._fetched = self._size = 0.0
+        self._unpacked = 0
         self._current = ""
 
     def read(self, line: str) -> None:
@@ -74,7 +76,7 @@ class PipOutput:
     def unpacked(self, count: int) -> None:
         """Takes how many packages are in their place."""
         if self.packages:
-            count = min(max(count, 0), self.packages)
+            count = self._unpacked = min(max(count, self._unpacked), self.packages)
             self.text = f"Unpacking packages ({count} of {self.packages})."
             self._advance(_DOWNLOAD + (1 - _DOWNLOAD) * count / self.packages, end=1.0)
 
