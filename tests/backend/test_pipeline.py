@@ -4,6 +4,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,124 @@ def test_cancelling_keeps_what_was_read(
     assert take.person(1).frames.tolist() == list(range(read))
     assert np.isfinite(take.person(1).rotations).all()
     assert np.isfinite(take.person(1).root).all()
+
+
+def test_a_cancelled_capture_solves_nothing_anew(studio: Studio, actor: Actor) -> None:
+    with pytest.raises(Cancelled):
+        studio.run(Cast({1: (actor, range(75))}), stop=lambda event: isinstance(event, Frames))
+    assert [event.name for event in studio.of(Stage)] == ["watch"]
+    assert not studio.take.exists()
+    told = [event.first_frame + n for event in studio.of(Frames) for n in range(len(event.root))]
+    assert load_take(studio.take).person(1).frames.tolist() == told
+
+
+def test_what_was_read_can_be_finished_without_reading_on(studio: Studio, actor: Actor) -> None:
+    with pytest.raises(Cancelled):
+        studio.run(Cast({1: (actor, range(75))}), stop=lambda event: isinstance(event, Progress) and event.done >= 40)
+    read = len(studio.cast.asked)
+    studio.run(Cast({1: (actor, range(75))}), end=read, resume=True)
+    assert studio.cast.asked == []
+    take = load_take(studio.take)
+    assert (take.status, len(take.video.times)) == ("complete", read)
+    assert np.median(errors_px(take, 1, actor)) < 0.5
+
+
+@pytest.mark.parametrize("kind", [Hello, VideoOpened])
+def test_cancelling_before_the_first_frame_touches_nothing(studio: Studio, actor: Actor, kind: type[Event]) -> None:
+    with pytest.raises(Cancelled) as caught:
+        studio.run(Cast({1: (actor, range(75))}), stop=lambda event: isinstance(event, kind))
+    assert (caught.value.take, studio.cast.asked) == ("", [])
+    assert list(studio.folder.glob("out*")) == []
+    with pytest.raises(Cancelled):
+        studio.run(Cast({1: (actor, range(75))}), stop=lambda event: isinstance(event, Frames))
+    before = partial_path(studio.take).read_bytes()
+    with pytest.raises(Cancelled) as caught:
+        studio.run(Cast({1: (actor, range(75))}), stop=lambda event: isinstance(event, kind), resume=True)
+    assert caught.value.take == str(studio.take)
+    assert partial_path(studio.take).read_bytes() == before
+
+
+class AtOnce:
+    """An executor that has done the work when it has taken it."""
+
+    def __init__(self, _threads: int) -> None:
+        pass
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(work(*arguments))
+        return future
+
+    def shutdown(self) -> None:
+        pass
+
+
+def test_solved_frames_are_in_the_take_before_the_next_stretch_is_read(
+    studio: Studio, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.preview.ThreadPoolExecutor", AtOnce)
+    monkeypatch.setattr(pipeline, "_PROGRESS_SECONDS", 0.0)
+    kept: dict[int, int] = {}
+
+    def look(event: Event) -> bool:
+        if isinstance(event, Progress) and event.stage == "watch" and event.done > 31:
+            kept[event.done] = len(load_take(partial_path(studio.take)).video.times)
+        return False
+
+    studio.run(Cast({1: (actor, range(75))}), stop=look)
+    assert [kept[done] for done in (32, 59, 60, 62)] == [30, 30, 30, 60]
+
+
+def test_a_resumed_capture_first_tells_what_it_has(studio: Studio, actor: Actor, other: Actor) -> None:
+    parts = {1: (actor, range(75)), 2: (other, range(12, 70))}
+    with pytest.raises(Cancelled):
+        studio.run(Cast(parts), stop=lambda event: isinstance(event, Progress) and event.done >= 50)
+    kept = load_take(studio.take)
+    studio.run(Cast(parts), resume=True)
+    kinds = [event.TYPE for event in studio.events]
+    assert kinds[:4] == ["hello", "video", "person", "frames"]
+    assert {event.person: event.first_frame for event in studio.of(PersonFound)} == {1: 0, 2: 12}
+    assert len(studio.of(PersonFound)) == 2
+    early = studio.of(Frames)[0]
+    assert np.allclose(early.root, kept.person(1).root[: len(early.root)], atol=1e-4)
+    told = [(event.person, event.first_frame + n) for event in studio.of(Frames) for n in range(len(event.root))]
+    known = {(person.id, int(frame)) for person in load_take(studio.take).people for frame in person.frames}
+    assert len(told) == len(set(told))
+    assert set(told) == known
+    assert max(len(event.root) for event in studio.of(Frames)) <= 30
+
+
+def test_a_resumed_preview_stands_on_the_floor_it_had(
+    studio: Studio, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Cancelled):
+        studio.run(Cast({1: (actor, range(75))}), stop=lambda event: isinstance(event, Progress) and event.done >= 40)
+    before = load_take(studio.take).camera
+    done = len(studio.cast.asked)
+    with pytest.raises(Cancelled):
+        studio.run(
+            Cast({1: (actor, range(75))}), resume=True, stop=lambda e: isinstance(e, Frames) and e.first_frame >= done
+        )
+    after = load_take(studio.take)
+    assert len(after.video.times) > done
+    assert np.array_equal(before.from_world, after.camera.from_world)
+
+
+def test_the_way_to_a_late_start_is_a_stage(studio: Studio, actor: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.video.reading._FRAMES_PASSED", 5)
+    monkeypatch.setattr(pipeline, "_PROGRESS_SECONDS", 0.0)
+    studio.run(Cast({1: (actor, range(75))}), start=40, end=60)
+    assert [event.name for event in studio.of(Stage)] == ["seek", "watch", "solve", "world", "save"]
+    passed = [event for event in studio.of(Progress) if event.stage == "seek"]
+    assert passed
+    assert all(event.done < event.total == 40 for event in passed)
+    with pytest.raises(Cancelled) as caught:
+        studio.run(
+            Cast({1: (actor, range(75))}),
+            start=40,
+            stop=lambda event: isinstance(event, Stage) and event.name == "seek",
+        )
+    assert (caught.value.take, studio.cast.asked) == ("", [])
 
 
 @pytest.mark.parametrize("name", ["world", "save"])
