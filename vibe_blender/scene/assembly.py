@@ -14,8 +14,9 @@ from .animation import animating, hide_untracked
 from .armature import add_armature
 from .body import BodyModel, adding_body, load_body_model, rest_body
 from .camera import add_backdrop, add_camera, frame_rate
+from .removal import discard
 from .steps import Steps, run_through
-from .takes import discard, mark_parts, write_person_record, write_take_record
+from .takes import mark_parts, write_person_record, write_take_record
 
 _POLL_SECONDS = 0.002
 
@@ -113,7 +114,7 @@ def _adding_actor(
     yield
     armature = add_armature(name, rest.joints, rest.crown, collection)
     yield
-    body = yield from adding_body(f"{name} body", model, rest, armature, collection, colour=person.id - 1)
+    body = yield from adding_body(f"{name} body", model, rest, armature, collection, colour=person.id)
     hide_untracked(body, armature)
     yield
     action = yield from animating(armature, person, take.video, fps=fps, start=start)

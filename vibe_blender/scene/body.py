@@ -131,7 +131,7 @@ def adding_body(
     armature: bpy.types.Object,
     collection: bpy.types.Collection,
     *,
-    colour: int = 0,
+    colour: int,
 ) -> Steps[bpy.types.Object]:
     """A new mesh object skinned to the armature, with a slider per beta and correctives that follow the bones.
 
@@ -141,7 +141,7 @@ def adding_body(
         rest: the same body with the person's proportions.
         armature: from ``add_armature``, at ``rest.joints``.
         collection: receives the object.
-        colour: people of different numbers look different.
+        colour: number of ``person_colour``.
     """
     body = yield from adding_skin(name, model, rest.vertices, armature, collection, colour=colour)
     body.shape_key_add(name="Basis", from_mix=False)
@@ -178,14 +178,14 @@ def adding_skin(
         vertices: (V, 3) metres, world, with the armature at rest.
         armature: from ``add_armature``.
         collection: receives the object.
-        colour: people of different numbers look different.
+        colour: number of ``person_colour``.
     """
     mesh = bpy.data.meshes.new(name)
     body = bpy.data.objects.new(name, mesh)
     collection.objects.link(body)
     body.parent = armature
-    _fill(mesh, vertices, model.faces)
     mesh.materials.append(_material(name, colour))
+    yield from _filling(mesh, vertices, model.faces)
     for joint, joint_name in enumerate(JOINT_NAMES):
         yield
         group = body.vertex_groups.new(name=joint_name)
@@ -198,7 +198,7 @@ def adding_skin(
     return body
 
 
-def _fill(mesh: bpy.types.Mesh, vertices: Array, faces: NDArray[np.integer]) -> None:
+def _filling(mesh: bpy.types.Mesh, vertices: Array, faces: NDArray[np.integer]) -> Steps[None]:
     count, corners = faces.shape
     mesh.vertices.add(len(vertices))
     mesh.vertices.foreach_set("co", np.ascontiguousarray(vertices, np.float32).ravel())
@@ -206,15 +206,22 @@ def _fill(mesh: bpy.types.Mesh, vertices: Array, faces: NDArray[np.integer]) -> 
     mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(faces, np.int32).ravel())
     mesh.polygons.add(count)
     mesh.polygons.foreach_set("loop_start", np.arange(0, count * corners, corners, dtype=np.int32))
+    yield
     mesh.update(calc_edges=True)
+    yield
     mesh.shade_smooth()
+
+
+def person_colour(number: int) -> tuple[float, float, float]:
+    """Linear red, green, blue of the body of a person; five people look different."""
+    return _COLOURS[(number - 1) % len(_COLOURS)]
 
 
 def _material(name: str, colour: int) -> bpy.types.Material:
     material = bpy.data.materials.new(name)
     if material.node_tree is None:  # before Blender 5.0
         material.use_nodes = True
-    rgba = (*_COLOURS[colour % len(_COLOURS)], 1.0)
+    rgba = (*person_colour(colour), 1.0)
     material.diffuse_color, material.roughness = rgba, _ROUGHNESS
     shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
     shader.inputs["Base Color"].default_value = rgba

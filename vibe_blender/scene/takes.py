@@ -17,6 +17,7 @@ from ..contract.take import Person, Take
 from ..motion.curves import scene_frames
 from .animation import animating
 from .confidence import clear_marks
+from .removal import made_for, remove_collection
 from .steps import Steps, run_through
 
 _TAKE, _PERSON, _BODY, _CAMERA = "vibe_take", "vibe_person", "vibe_body", "vibe_camera"
@@ -193,41 +194,18 @@ def locate(record: TakeRecord, blend_path: str | Path) -> Path:
 
 def remove_take(collection: bpy.types.Collection) -> None:
     """Removes a take and all that was made for it; what the user put into its collection moves out."""
-    scenes = [scene for scene in bpy.data.scenes if collection in scene.collection.children_recursive]
-    for scene in scenes:
-        clear_marks(scene, collection)
-    ours = [thing for thing in collection.objects if any(key in thing for key in (_PERSON, _BODY, _CAMERA))]
-    homes = [scene.collection for scene in scenes]
-    for thing in collection.objects:
-        if thing not in ours and set(thing.users_collection) == {collection}:
-            for home in homes:
-                home.objects.link(thing)
-    for child in collection.children:
-        for home in homes:
-            if child.name not in home.children:
-                home.children.link(child)
-    _let_go(ours)
-    discard(collection, ours)
-
-
-def discard(collection: bpy.types.Collection, things: list[bpy.types.Object]) -> None:
-    """Removes a collection, objects, and whatever nobody else uses of their data, actions, materials and pictures."""
-    made = list({block for thing in things for block in _made_for(thing)})
-    for thing in things:
-        bpy.data.objects.remove(thing)
-    bpy.data.collections.remove(collection)
-    # An action goes after what it moves, a picture after the camera that shows it.
-    while unused := [block for block in made if block.users == block.use_fake_user]:
-        made = [block for block in made if block not in unused]
-        bpy.data.batch_remove(unused)
+    for scene in bpy.data.scenes:
+        if collection in scene.collection.children_recursive:
+            clear_marks(scene, collection)
+    remove_collection(collection, _ours(collection))
 
 
 def rename_take(collection: bpy.types.Collection, name: str) -> None:
     """Renames a take, and what carries its name at the front."""
     before = collection.name
     collection.name = name
-    ours = [thing for thing in collection.objects if any(key in thing for key in (_PERSON, _BODY, _CAMERA))]
-    for block in [*ours, *(block for thing in ours for block in _made_for(thing))]:
+    ours = _ours(collection)
+    for block in [*ours, *(block for thing in ours for block in made_for(thing))]:
         if block.name.startswith(before):
             block.name = collection.name + block.name.removeprefix(before)
 
@@ -286,26 +264,9 @@ def show_camera(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Non
             largest.tag_redraw()
 
 
-def _made_for(thing: bpy.types.Object) -> list[bpy.types.ID]:
-    """The datablocks that came with an object of a take."""
-    blocks: list[bpy.types.ID] = [thing.data]
-    if thing.type == "MESH":
-        blocks += [material for material in thing.data.materials if material is not None]
-    if thing.type == "CAMERA":
-        blocks += [shown.image for shown in thing.data.background_images if shown.image is not None]
-    for owner in (thing, thing.data):
-        if owner.animation_data is not None and owner.animation_data.action is not None:
-            blocks.append(owner.animation_data.action)
-    return blocks
-
-
-def _let_go(ours: list[bpy.types.Object]) -> None:
-    """What the user parented to a take stays where it is now."""
-    for thing in bpy.data.objects:
-        if thing.parent in ours and thing not in ours:
-            place = thing.matrix_world.copy()
-            thing.parent = None
-            thing.matrix_world = place
+def _ours(collection: bpy.types.Collection) -> list[bpy.types.Object]:
+    """The objects of a take that the take made."""
+    return [thing for thing in collection.objects if any(key in thing for key in (_PERSON, _BODY, _CAMERA))]
 
 
 def _write(owner: bpy.types.ID, key: str, record: TakeRecord | PersonRecord) -> None:

@@ -51,7 +51,8 @@ def _read(path: str, _changed: int, _size: int) -> VideoFacts:
     except RuntimeError as error:
         raise CaptureError("video_unreadable", f"Blender cannot read {path}: {_reason(error)}", _HINT) from error
     try:
-        found = VideoFacts(*clip.size, clip.fps, clip.frame_duration)
+        width_px, height_px = clip.size
+        found = VideoFacts(width_px, height_px, clip.fps, clip.frame_duration)
         if clip.source != "MOVIE" or not found.fps > 0:
             raise CaptureError("video_unreadable", f"Blender finds no video in {path}.", _HINT)
         return found
