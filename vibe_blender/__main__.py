@@ -24,7 +24,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 
-from .client.process import CaptureProcess
+from .client.process import CaptureLost, CaptureProcess
 from .contract.arguments import add_capture_arguments, job_from
 from .contract.console import Console
 from .contract.errors import CaptureError
@@ -58,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             written = _build(options, take, console)
         print(*written, sep="\n")
     except CaptureError as error:
-        console.emit(Failed(error.code, error.message, error.hint))
+        take = error.take if isinstance(error, CaptureLost) else ""
+        console.emit(Failed(error.code, error.message, error.hint, take))
         return FAILED
     except (KeyboardInterrupt, Stopped) as stop:
         console.emit(Cancelled(str(stop)))
@@ -165,8 +166,7 @@ def _follow(job: Job, python: Path, log: Path, console: Console) -> Path:
         case Cancelled(take=take):
             raise Stopped(take)
         case Failed(code=code, message=message, hint=hint, take=take):
-            kept = f" What was captured is kept in {take}." if take else ""
-            raise CaptureError(code, message, hint + kept)
+            raise CaptureLost(code, message, hint, take)
     raise AssertionError("a capture ends with one of three events")
 
 

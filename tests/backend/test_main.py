@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from backend.__main__ import main
+from backend.ending import Session
 from vibe_blender.contract.console import progress_line
 from vibe_blender.contract.protocol import (
     Cancelled,
@@ -28,7 +30,7 @@ from vibe_blender.contract.protocol import (
     Warned,
     event_from_line,
 )
-from vibe_blender.contract.take_file import save_take
+from vibe_blender.contract.take_file import load_take, save_take
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -68,6 +70,16 @@ def run(job, emit, cancelled):
     if job.video == "stubborn":
         import time
         time.sleep(20)
+    if job.video == "deaf":
+        import hashlib
+        from tests.fake_backend import small_take
+        from vibe_blender.contract.take_file import TakeWriter
+        TakeWriter(Path(job.take)).extend(small_take())
+        emit(Stage("solve"))
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 1 << 28)  # minutes inside C, where no signal is heard
+    if job.video == "chatter":
+        while True:
+            emit(Progress("watch", 1, 3, 25.0, 0.1))
     if job.video == "flood":
         while not cancelled.is_set():
             emit(Progress("watch", 1, 3, 25.0, 0.1))
@@ -161,6 +173,21 @@ class TestCapture:
             assert "kept in walk.take" in err.decode()
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to whole consoles only")
+    @pytest.mark.parametrize("wanted", [[], ["--events"]])
+    def test_interrupt_ends_what_does_not_listen_and_names_what_it_kept(self, wanted, tmp_path):
+        take = tmp_path / "walk é.take"
+        with start("capture", "deaf", "-o", str(take), *wanted) as process:
+            read_until(process.stdout if wanted else process.stderr, b"solve" if wanted else b"Solving")
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == 130
+        if wanted:
+            assert event_from_line(out.decode().splitlines()[-1]) == Cancelled(str(take))
+        else:
+            assert f"kept in {take}" in err.decode()
+        assert len(load_take(take).video.times) == 12
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to whole consoles only")
     def test_a_second_interrupt_ends_at_once(self):
         with start("capture", "stubborn", "-o", "walk.take") as process:
             read_until(process.stderr, b"Watching")
@@ -219,6 +246,26 @@ class TestJob:
         process.stdin.close()
         process.stderr.close()
 
+    def test_closing_standard_input_ends_what_does_not_listen(self, tmp_path):
+        take = tmp_path / "walk é.take"
+        with start("job") as process:
+            process.stdin.write(Job(video="deaf", take=str(take)).to_line().encode())
+            process.stdin.flush()
+            read_until(process.stdout, b"solve")
+            out, _ = process.communicate(timeout=60)  # closes the input
+        assert process.returncode == 130
+        assert event_from_line(out.decode().splitlines()[-1]) == Cancelled(str(take))
+        assert load_take(take).status == "partial"
+
+    def test_closing_standard_input_ends_what_waits_for_a_reader(self):
+        with start("job") as process:
+            process.stdin.write(Job(video="chatter", take="walk.take").to_line().encode())
+            process.stdin.flush()
+            process.stdout.readline()
+            time.sleep(1.0)  # the pipe fills
+            process.stdin.close()
+            assert process.wait(timeout=60) == 130
+
     def test_done_ends_the_process_while_the_input_is_open(self):
         with start("job") as process:
             process.stdin.write(Job(video="walk.mp4", take="walk.take").to_line().encode())
@@ -241,6 +288,20 @@ class TestJob:
         stream = events(out)
         assert [type(event) for event in stream] == [Hello, Failed]
         assert stream[-1].code == code
+
+
+def test_only_the_first_end_is_told():
+    told: list[Event] = []
+
+    class Told:
+        def emit(self, event: Event) -> None:
+            told.append(event)
+
+    session = Session(Told(), threading.Event())
+    assert session.end(Done("walk.take", 3, 1), 0) == 0
+    assert session.end(Cancelled(), 130) == 0
+    assert told == [Done("walk.take", 3, 1)]
+    assert session.kept_take() == ""
 
 
 def read_until(stream, text: bytes) -> None:

@@ -14,7 +14,7 @@ from tests.fake_backend import small_take, walking_person
 from vibe_blender.contract import take_file as module
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.take import Person, Take
-from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path, save_take
+from vibe_blender.contract.take_file import KeptTake, TakeWriter, free_take_path, load_take, partial_path, save_take
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 GROW_FOREVER = """
@@ -352,3 +352,65 @@ def test_values_that_make_no_sense_are_damage(path, take, change: str, why: str)
     with pytest.raises(CaptureError, match=why) as caught:
         load_take(path)
     assert caught.value.code == "take_damaged"
+
+
+class TestFreeTakePath:
+    def test_no_other_take_is_touched(self, tmp_path) -> None:
+        folder = tmp_path / "not there yet"
+        assert free_take_path(folder, "walk") == folder / "walk.take"
+        folder.mkdir()
+        (folder / "walk.take").write_bytes(b"")
+        assert free_take_path(folder, "walk") == folder / "walk 2.take"
+        partial_path(folder / "walk 2.take").write_bytes(b"")
+        (folder / "walk 4.take").write_bytes(b"")
+        assert free_take_path(folder, "walk") == folder / "walk 3.take"
+        assert free_take_path(folder, "jump é 走") == folder / "jump é 走.take"
+
+    @pytest.mark.parametrize("stem", ["走" * 80, "x" * 250, "é" * 127, "", "  ", "\udcff"])
+    def test_a_take_can_be_written_there_whatever_the_video_is_called(self, tmp_path, stem) -> None:
+        for number in range(1, 3):
+            path = free_take_path(tmp_path, stem)
+            assert save_take(small_take(), path).is_file()
+            assert len(list(tmp_path.iterdir())) == number
+
+
+class TestKeptTake:
+    def test_nothing_was_begun(self, tmp_path) -> None:
+        assert KeptTake(tmp_path / "walk.take").find() == ""
+
+    def test_an_older_take_is_not_of_this_capture(self, tmp_path) -> None:
+        kept = KeptTake(save_take(small_take(), tmp_path / "walk.take"))
+        assert kept.find() == ""
+
+    def test_a_growing_take_counts_once_frames_are_solved(self, tmp_path) -> None:
+        path = tmp_path / "walk é.take"
+        kept = KeptTake(path)
+        with TakeWriter(path) as writer:
+            writer.note("settings", {})
+            assert kept.find() == ""
+            writer.extend(small_take())
+            assert kept.find() == str(path)
+        assert kept.find() == str(path)
+        assert load_take(Path(kept.find())).status == "partial"
+
+    def test_beside_an_older_take_the_growing_one_has_its_own_name(self, tmp_path) -> None:
+        path = save_take(small_take(count=5), tmp_path / "walk.take")
+        kept = KeptTake(path)
+        with TakeWriter(path) as writer:
+            writer.extend(small_take())
+        assert kept.find() == str(partial_path(path))
+        assert len(load_take(Path(kept.find())).video.times) == 12
+
+    @pytest.mark.parametrize("status", ["complete", "partial"])
+    def test_what_the_capture_wrote_last_counts_most(self, tmp_path, status) -> None:
+        path = tmp_path / "walk.take"
+        kept = KeptTake(path)
+        with TakeWriter(path) as writer:
+            writer.extend(small_take(count=5))
+            writer.finish(replace(small_take(), status=status))
+        assert kept.find() == str(path)
+
+    def test_rubbish_in_its_place_is_nothing(self, tmp_path) -> None:
+        path = tmp_path / "walk.take"
+        partial_path(path).write_bytes(b"no database" * 100)
+        assert KeptTake(path).find() == ""
