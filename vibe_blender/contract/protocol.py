@@ -110,7 +110,7 @@ class VideoOpened(Event):
 
 @dataclass(frozen=True)
 class Stage(Event):
-    """A stage of the pipeline begins: ``watch``, ``solve``, ``world`` or ``save``."""
+    """A stage of the pipeline begins: ``seek``, ``watch``, ``solve``, ``world`` or ``save``."""
 
     TYPE: ClassVar[str] = "stage"
     name: str
