@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +120,30 @@ def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
     render.filepath = str(path)
     bpy.ops.render.render(animation=True)
     return path
+
+
+@pytest.fixture
+def panel(scene: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """The add-on, registered in an empty Blender; its backend is the fake one, run by this Python."""
+    bpy = pytest.importorskip("bpy")
+    from vibe_blender import places, register, session, unregister
+
+    monkeypatch.setenv("VIBE_BACKEND_PYTHON", sys.executable)
+    home = tmp_path / "the user's folder é"
+    home.mkdir()
+    monkeypatch.setattr(bpy.utils, "user_resource", lambda *_, **__: str(home))
+    addon = bpy.context.preferences.addons.new()
+    addon.module = places.ADDON_ID
+    register()
+    yield scene
+    session.stop()
+    unregister()
+    bpy.context.preferences.addons.remove(bpy.context.preferences.addons[places.ADDON_ID])
+
+
+@pytest.fixture
+def video(movie: Path, tmp_path: Path) -> Path:
+    """A video of one's own, in a folder with spaces and letters of other alphabets."""
+    folder = tmp_path / "my videos 影像"
+    folder.mkdir()
+    return Path(shutil.copy(movie, folder / "walk é.mp4"))

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: E402 (what follows needs bpy)
+import time
+from pathlib import Path
+
+import pytest
+
+bpy = pytest.importorskip("bpy")
+
+from tests.fake_backend import small_take
+from tests.vibe_blender.conftest import blocks
+from vibe_blender import session
+from vibe_blender.contract.take_file import load_take, save_take
+from vibe_blender.scene.takes import people, take_collections, take_record
+
+pytestmark = pytest.mark.usefixtures("panel")
+
+
+def pump_until(condition, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        session.pump()
+        time.sleep(0.002)
+
+
+def ended() -> bool:
+    return session.current() is None
+
+
+def moving() -> bool:
+    return any("capturing" in collection.name for collection in bpy.data.collections)
+
+
+def begin(video: Path) -> None:
+    bpy.context.scene.vibe.video = str(video)
+    assert bpy.ops.vibe.capture() == {"FINISHED"}
+
+
+def test_a_capture_becomes_an_animation(install_fake_backend, video) -> None:
+    install_fake_backend("works")
+    begin(video)
+    pump_until(ended)
+    outcome = session.outcome()
+    assert (outcome.kind, outcome.text) == ("done", "Captured: 1 person, 12 frames.")
+    (collection,) = take_collections(bpy.context.scene)
+    assert collection.name == outcome.collection == video.stem
+    assert bpy.context.scene.vibe.active_take == collection
+    record = take_record(collection)
+    assert (Path(record.path), record.status) == (video.with_suffix(".take"), "complete")
+    assert [person.id for _, person in people(collection)] == [1]
+    assert not moving()
+    assert bpy.context.scene.frame_end == 250  # the timeline is offered, not forced
+
+
+def test_stand_ins_move_while_the_video_is_read_and_are_gone_afterwards(install_fake_backend, video) -> None:
+    install_fake_backend("slow")
+    before = blocks()
+    begin(video)
+    pump_until(moving)
+    assert session.current().people == 1
+    bpy.ops.vibe.cancel_capture()
+    pump_until(ended)
+    assert session.outcome().kind == "cancelled"
+    assert session.outcome().resumable
+    assert not moving()
+    assert blocks() == before
+
+
+def test_a_second_capture_does_not_touch_the_first(install_fake_backend, video) -> None:
+    install_fake_backend("works")
+    for _ in range(2):
+        begin(video)
+        pump_until(ended)
+    names = [Path(take_record(collection).path).name for collection in take_collections(bpy.context.scene)]
+    assert sorted(names) == [f"{video.stem} 2.take", f"{video.stem}.take"]
+
+
+def test_one_capture_runs_at_a_time(install_fake_backend, video) -> None:
+    install_fake_backend("slow")
+    begin(video)
+    with pytest.raises(RuntimeError, match="A capture is running already"):
+        bpy.ops.vibe.capture()
+    session.stop()
+
+
+def test_a_capture_outlives_its_file(install_fake_backend, video, tmp_path) -> None:
+    install_fake_backend("works")
+    other = tmp_path / "other.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(other), copy=True)
+    begin(video)
+    bpy.ops.wm.open_mainfile(filepath=str(other))
+    pump_until(ended)
+    outcome = session.outcome()
+    assert (outcome.kind, outcome.collection) == ("done", "")
+    assert load_take(outcome.take).status == "complete"
+    assert take_collections(bpy.context.scene) == []
+    assert bpy.ops.vibe.open_take(filepath=str(outcome.take)) == {"FINISHED"}
+    assert [collection.name for collection in take_collections(bpy.context.scene)] == [video.stem]
+    assert session.outcome() is None
+
+
+def test_a_capture_outlives_its_scene(install_fake_backend, video) -> None:
+    install_fake_backend("slow")
+    scene = bpy.data.scenes.new("other")
+    bpy.context.window.scene = scene
+    begin(video)
+    pump_until(moving)
+    bpy.data.scenes.remove(scene)
+    bpy.ops.vibe.cancel_capture()
+    pump_until(ended)
+    assert session.outcome().kind == "cancelled"
+
+
+def test_it_goes_into_the_scene_it_was_begun_in(install_fake_backend, video) -> None:
+    install_fake_backend("works")
+    first = bpy.context.scene
+    begin(video)
+    bpy.context.window.scene = bpy.data.scenes.new("other")
+    first.name = "renamed"
+    pump_until(ended)
+    assert len(take_collections(first)) == 1
+    assert take_collections(bpy.context.scene) == []
+
+
+def test_stand_ins_that_somebody_removed_come_back(install_fake_backend, video) -> None:
+    install_fake_backend("slow")
+    begin(video)
+    pump_until(moving)
+    for collection in [found for found in bpy.data.collections if "capturing" in found.name]:
+        for thing in list(collection.objects):
+            bpy.data.objects.remove(thing)
+        bpy.data.collections.remove(collection)
+    pump_until(moving)
+    session.stop()
+    assert not moving()
+
+
+@pytest.mark.parametrize(
+    ("mode", "says"),
+    [
+        ("fails", "The video has no pictures."),
+        ("crashes", "the sky fell"),
+        ("lies", "different protocol versions"),
+        ("rubbish", "not part of the protocol"),
+        ("no_hello", "did not say hello"),
+        ("endless_line", "more than 4 MB"),
+        ("quiet_exit", "exit status 0"),
+        ("lacks_a_module", "No module named 'cv2'"),
+    ],
+)
+def test_a_backend_that_misbehaves_is_reported(install_fake_backend, video, mode, says) -> None:
+    install_fake_backend(mode)
+    before = blocks()
+    begin(video)
+    pump_until(ended)
+    outcome = session.outcome()
+    assert outcome.kind == "error"
+    assert says in outcome.text
+    assert outcome.hint
+    assert blocks() == before
+
+
+def test_an_undo_while_it_is_built_begins_the_building_again(install_fake_backend, video) -> None:
+    install_fake_backend("works")
+    begin(video)
+    pump_until(lambda: session.current()._finish is not None and video.stem in bpy.data.collections)
+    session.before_undo()
+    assert video.stem not in bpy.data.collections
+    pump_until(ended)
+    assert session.outcome().kind == "done"
+    assert [collection.name for collection in take_collections(bpy.context.scene)] == [video.stem]
+
+
+def test_a_take_that_cannot_be_read_is_reported(install_fake_backend, video, monkeypatch) -> None:
+    install_fake_backend("works")
+    with monkeypatch.context() as slowed:
+        slowed.setattr(session, "BUDGET_SECONDS", 0.0)  # nothing is taken in yet when the backend is done
+        begin(video)
+        pump_until(lambda: session.current()._process.last is not None)
+        video.with_suffix(".take").write_bytes(b"no take")
+    pump_until(ended)
+    assert session.outcome().kind == "error"
+    assert "cannot be read as a take" in session.outcome().text
+
+
+def test_disabling_the_add_on_ends_everything(install_fake_backend, video) -> None:
+    from vibe_blender import register, unregister
+
+    install_fake_backend("slow")
+    before = blocks()
+    begin(video)
+    pump_until(moving)
+    process = session.current()._process._process
+    unregister()
+    try:
+        assert process.wait(2.0) is not None
+        assert blocks() == before
+        assert not hasattr(bpy.types.Scene, "vibe")
+        assert not bpy.app.timers.is_registered(session._tick)
+    finally:
+        register()
+
+
+def test_saved_stand_ins_are_removed_when_the_file_is_opened(install_fake_backend, video, tmp_path) -> None:
+    install_fake_backend("slow")
+    begin(video)
+    pump_until(moving)
+    path = tmp_path / "saved.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    session.stop()
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    assert not moving()
+
+
+def test_a_range_is_captured_again_and_blended_in(install_fake_backend, video, tmp_path) -> None:
+    install_fake_backend("works")
+    path = save_take(small_take(str(video)), tmp_path / "first.take")
+    bpy.ops.vibe.open_take(filepath=str(path))
+    settings = bpy.context.scene.vibe
+    settings.resolve_first, settings.resolve_last, settings.resolve_blend = 3, 8, 2
+    assert bpy.ops.vibe.resolve_range() == {"FINISHED"}
+    pump_until(ended)
+    outcome = session.outcome()
+    assert (outcome.kind, outcome.collection) == ("done", "first")
+    (collection,) = take_collections(bpy.context.scene)
+    assert Path(take_record(collection).path) == outcome.take != path
+    assert path.is_file()
+    assert len([action for action in bpy.data.actions if action.users]) == 1
