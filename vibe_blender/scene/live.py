@@ -11,7 +11,7 @@ import contextlib
 import time
 import uuid
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import bpy
 import numpy as np
@@ -22,7 +22,7 @@ from ..contract.skeleton import JOINT_NAMES
 from ..motion.preview import Motion, Playhead
 from ..motion.rotations import bone_location, bone_rotations
 from .armature import add_armature, bone_quaternions
-from .body import adding_skin, load_body_model, person_colour, rest_body
+from .body import RestBody, adding_skin, load_body_model, person_colour, rest_body
 from .camera import frame_rate
 from .removal import discard, remove_collection
 from .steps import Steps
@@ -55,14 +55,14 @@ class LiveTake:
         self._mark = uuid.uuid4().hex
         self._events: deque[Frames] = deque()
         self._taken = 0
-        self._rest: dict[int, Array] = {}
+        self._rest: dict[int, Future[RestBody]] = {}
         self._motions: dict[int, Motion] = {}
+        self._bones: dict[int, tuple[Array, Array]] = {}
         self._playhead = Playhead(video.fps)
         self._frame_seen = scene.frame_current_final
         self._following = True
-        worker = ThreadPoolExecutor(1)
-        self._model = worker.submit(load_body_model)
-        worker.shutdown(wait=False)
+        self._worker = ThreadPoolExecutor(1)
+        self._worker.submit(load_body_model)
         self._building: Steps[None] | None = None
         handlers = bpy.app.handlers
         handlers.frame_change_pre.append(self._on_frame_change)
@@ -76,7 +76,7 @@ class LiveTake:
     def add(self, event: PersonFound | Frames) -> None:
         """Takes in what the backend says; nothing happens in Blender yet."""
         if isinstance(event, PersonFound):
-            self._rest[event.person] = np.array(event.rest_joints, float)
+            self._rest[event.person] = self._worker.submit(_rest, event.rest_joints)
         else:
             self._events.append(event)
 
@@ -90,7 +90,7 @@ class LiveTake:
         self._take_in(deadline)
         rigs = self._rigs(scene)
         expected = self._motions.keys() & self._rest.keys()
-        while expected - rigs.keys() and self._model.done():
+        while expected - rigs.keys() and all(rest.done() for rest in self._rest.values()):
             self._build(scene, min(expected - rigs.keys()))
             if self._building is None:
                 rigs = self._rigs(scene)
@@ -110,6 +110,7 @@ class LiveTake:
         ):
             if ours in known:  # opening a file forgets them
                 known.remove(ours)
+        self._worker.shutdown(wait=False, cancel_futures=True)
         self._stop_building()
         _remove(self._collections())
 
@@ -137,14 +138,13 @@ class LiveTake:
             self._building = None
 
     def _adding(self, person: int, scene_uid: int) -> Steps[None]:
-        model = self._model.result()
-        rest = rest_body(model, self._rest[person])
-        yield
+        model, rest = load_body_model(), self._rest[person].result()
         # Built out of sight: the scene's evaluation is not troubled before everything is there.
         nursery = bpy.data.collections.new(self._name)
         try:
             name = f"{self._name} person {person} (capturing)"
             armature = add_armature(name, rest.joints, rest.crown, nursery)
+            self._bones[person] = bone_quaternions(armature), rest.joints[0]
             yield
             body = yield from adding_skin(f"{name} body", model, rest.vertices, armature, nursery, colour=person)
             yield
@@ -186,7 +186,7 @@ class LiveTake:
             for collection in self._collections()
             if collection in shown
             for thing in collection.objects
-            if thing.type == "ARMATURE" and thing.get(_STAND_IN) in self._motions and thing.pose is not None
+            if thing.type == "ARMATURE" and thing.get(_STAND_IN) in self._bones and thing.pose is not None
         }
 
     def _newest(self) -> int:
@@ -211,7 +211,9 @@ class LiveTake:
         self._following = self._following or frame >= self._newest()
         moment = self._playhead.frame if self._following else frame
         for person, rig in rigs.items():
-            _pose(rig, *self._motions[person].at(moment))
+            rotations, root = self._motions[person].at(moment)
+            bones, pelvis = self._bones[person]
+            _pose(rig, bone_rotations(rotations, bones), bone_location(root, pelvis, bones[0]))
 
 
 def remove_leftovers() -> None:
@@ -219,26 +221,28 @@ def remove_leftovers() -> None:
     _remove([collection for collection in bpy.data.collections if _CAPTURING in collection])
 
 
+def _rest(joints: list[list[float]]) -> RestBody:
+    """The body with a person's proportions; (24, 3) metres, body frame."""
+    return rest_body(load_body_model(), np.array(joints, float))
+
+
 def _remove(collections: list[bpy.types.Collection]) -> None:
     for collection in collections:
         remove_collection(collection, [thing for thing in collection.objects if _STAND_IN in thing])
 
 
-def _pose(rig: bpy.types.Object, rotations: Array, root: Array) -> None:
+def _pose(rig: bpy.types.Object, rotations: Array, location: Array) -> None:
     """Poses a rig, and lets Blender know only where something changed.
 
     Args:
         rig: from ``add_armature``.
-        rotations: (24, 4) unit quaternions, joint to parent, the root's to the world.
-        root: (3,) metres, world.
+        rotations: (24, 4) unit quaternions, in each bone's own rest axes, in the order of the joints.
+        location: (3,) metres, in the root bone's own rest axes.
     """
-    bones = bone_quaternions(rig)
-    turned = bone_rotations(rotations, bones)
-    location = bone_location(root, np.array(rig.data.bones[JOINT_NAMES[0]].head_local), bones[0])
     poses = [rig.pose.bones[name] for name in JOINT_NAMES]
     before = np.array([pose.rotation_quaternion for pose in poses])
-    if np.abs(before - turned).max() > _SAME:
-        for pose, rotation in zip(poses, turned, strict=True):
+    if np.abs(before - rotations).max() > _SAME:
+        for pose, rotation in zip(poses, rotations.tolist(), strict=True):
             pose.rotation_quaternion = rotation
     if np.abs(np.array(poses[0].location) - location).max() > _SAME:
         poses[0].location = location

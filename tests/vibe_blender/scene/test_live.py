@@ -179,7 +179,7 @@ def test_undo_while_a_stand_in_is_built(scene, walker, pushes) -> None:
     live = LiveTake("walk", VIDEO, START, scene)
     live.add(found(walker))
     live.add(stretch(walker, 0, 30))
-    live._model.result()
+    live._rest[1].result()
     for _ in range(12):
         live.advance(bpy.context.scene, 0.0)
     assert len(bpy.data.objects) == 2
@@ -201,7 +201,7 @@ def test_a_file_opened_while_a_stand_in_is_built(scene, walker, recwarn) -> None
     live = LiveTake("walk", VIDEO, START, scene)
     live.add(found(walker))
     live.add(stretch(walker, 0, 30))
-    live._model.result()
+    live._rest[1].result()
     for _ in range(12):
         live.advance(scene, 0.0)
     bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -218,7 +218,7 @@ def test_removing_leaves_nothing_at_any_moment(scene, walker) -> None:
         live = LiveTake("walk", VIDEO, START, scene)
         live.add(found(walker))
         live.add(stretch(walker, 0, 30))
-        live._model.result()
+        live._rest[1].result()
         for _ in range(steps):
             live.advance(scene, 0.0)
         live.remove()
