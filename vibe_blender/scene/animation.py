@@ -126,6 +126,21 @@ def curves_of(action: bpy.types.Action) -> Any:
     return action if bpy.app.version < (4, 4, 0) else action.layers[0].strips[0].channelbags[0]
 
 
+def assigned_curves(owner: bpy.types.ID) -> list[bpy.types.FCurve]:
+    """The curves that move the owner now, whoever made its action; none where it has no action."""
+    animation = owner.animation_data
+    if animation is None or animation.action is None:
+        return []
+    action = animation.action
+    if bpy.app.version < (4, 4, 0):
+        return list(action.fcurves)
+    if animation.action_slot is None:
+        return []
+    strips = [strip for layer in action.layers for strip in layer.strips if strip.type == "KEYFRAME"]
+    bags = [strip.channelbag(animation.action_slot) for strip in strips]
+    return [curve for bag in bags if bag is not None for curve in bag.fcurves]
+
+
 def write_curve(
     action: bpy.types.Action,
     path: str,
