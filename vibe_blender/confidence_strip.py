@@ -20,8 +20,8 @@ from .motion.doubt import UNSEEN, confidence_bars
 from .scene.confidence import read_confidence
 from .scene.takes import TakeRecord, people, take_record
 
-_BAR_PX, _GAP_PX, _SCRUB_PX = 5, 1, 24
-"""Heights at a resolution scale of 1; the last is Blender's own row of frame numbers at the top."""
+_BAR_PX, _GAP_PX, _SCRUB_PX, _SCROLLER_PX = 5, 1, 24, 10
+"""Heights at a resolution scale of 1; the last two are Blender's frame numbers above and its scroller below."""
 _DOUBTFUL, _HALF_SURE, _SURE = (0.80, 0.13, 0.09), (0.90, 0.70, 0.10), (0.20, 0.62, 0.22)
 _DOUBTFUL_AT, _SURE_AT = 0.3, 0.9
 _GREY = (0.35, 0.35, 0.35)
@@ -53,6 +53,11 @@ def disable() -> None:
 def enabled() -> bool:
     """Whether the strip is drawn."""
     return _handle is not None
+
+
+def row_height(room: float, rows: int, scale: float) -> float:
+    """Pixels from one bar to the next: less where a timeline that is folded up has little room, one at least."""
+    return max(1.0, min((_BAR_PX + _GAP_PX) * scale, room / max(rows, 1)))
 
 
 def bar_triangles(spans: Array, levels: Array) -> tuple[Array, Array]:
@@ -87,18 +92,20 @@ def _draw() -> None:
     record = take_record(collection) if collection is not None else None
     if record is None:
         return
-    region, scale = context.region, context.preferences.system.ui_scale
+    actors, region, scale = people(collection), context.region, context.preferences.system.ui_scale
     left, right = (region.view2d.region_to_view(x, 0.0)[0] for x in (0.0, float(region.width)))
     pixels_per_frame = region.width / (right - left)
     top = region.height - _SCRUB_PX * scale
+    pitch = row_height(top - _SCROLLER_PX * scale, len(actors), scale)
+    height = pitch - _GAP_PX * scale if pitch > 2 * _GAP_PX * scale else pitch
     shader = gpu.shader.from_builtin("FLAT_COLOR")
     gpu.state.blend_set("ALPHA")
-    for row, (armature, _) in enumerate(people(collection)):
+    for row, (armature, _) in enumerate(actors):
         batch = _batch(armature, record, shader)
         if batch is not None:
             with gpu.matrix.push_pop():
-                gpu.matrix.translate((-left * pixels_per_frame, top - (row + 1) * (_BAR_PX + _GAP_PX) * scale))
-                gpu.matrix.scale((pixels_per_frame, _BAR_PX * scale))
+                gpu.matrix.translate((-left * pixels_per_frame, top - row * pitch - height))
+                gpu.matrix.scale((pixels_per_frame, height))
                 batch.draw(shader)
     gpu.state.blend_set("NONE")
 

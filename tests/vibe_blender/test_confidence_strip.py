@@ -6,7 +6,7 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from vibe_blender import confidence_strip
-from vibe_blender.confidence_strip import bar_colours, bar_triangles
+from vibe_blender.confidence_strip import bar_colours, bar_triangles, row_height
 from vibe_blender.motion.doubt import UNSEEN
 
 
@@ -42,3 +42,11 @@ def test_it_goes_on_and_off_as_often_as_one_likes(scene) -> None:
         assert confidence_strip.enabled()
         confidence_strip.disable()
         assert not confidence_strip.enabled()
+
+
+def test_bars_shrink_where_there_is_little_room() -> None:
+    assert row_height(400, 3, 1.0) == row_height(400, 1, 1.0) == 6
+    assert row_height(400, 3, 2.0) == 12
+    assert row_height(9, 3, 1.0) == 3
+    assert row_height(-4, 3, 1.0) == 1
+    assert row_height(20, 0, 1.0) == 6
