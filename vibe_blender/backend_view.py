@@ -36,10 +36,8 @@ def draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context, *, ever
     state = installing.state()
     if state.condition != "ready":
         layout.label(text=_HEADLINES[state.condition], icon="ERROR" if state.condition == "broken" else "IMPORT")
-        if state.reason:
-            draw_text(layout, context, state.reason)
-        if state.condition == "absent":
-            draw_text(layout, context, "It reads the videos, in a Python of its own: a download of about 200 MB, once.")
+        purpose = "It reads the videos, in a Python of its own: a download of about 200 MB, once."
+        draw_text(layout, context, purpose if state.condition == "absent" else state.reason)
         _draw_install(layout, context, _INSTALL[state.condition])
     elif installing.missing_models():
         layout.label(text="Model files are missing", icon="ERROR")

@@ -140,7 +140,7 @@ def _draw_video(layout: bpy.types.UILayout, context: bpy.types.Context, settings
     scene_fps = frame_rate(context.scene)
     if abs(scene_fps - found.fps) > 0.01:
         row = layout.row()
-        row.label(text=f"The scene plays at {scene_fps:.5g} fps")
+        row.label(text=f"Scene: {scene_fps:.5g} fps")
         row.operator("vibe.match_frame_rate", text=f"Use {found.fps:.5g}")
 
 
@@ -175,11 +175,15 @@ def _draw_choices(layout: bpy.types.UILayout, context: bpy.types.Context, settin
 
 def _draw_estimators(layout: bpy.types.UILayout, context: bpy.types.Context, settings: VIBE_CaptureSettings) -> None:
     """Those that cannot run are grey; the box above says why and has the button that mends it."""
-    column = layout.column(heading="Estimator", align=True)
+    split = layout.split(factor=0.4)
+    split.use_property_split = False
+    label = split.row()
+    label.alignment = "RIGHT"
+    label.label(text="Estimator")
+    column = split.column(align=True)
+    column.enabled = installing.ready()
     for name, _, _ in ESTIMATORS:
-        row = column.row()
-        row.enabled = installing.ready()
-        row.prop_enum(settings, "estimator", name)
+        column.prop_enum(settings, "estimator", name)
 
 
 def _draw_running(layout: bpy.types.UILayout, running: Session) -> None:

@@ -85,6 +85,7 @@ class VIBE_CaptureSettings(bpy.types.PropertyGroup):
         default=1.75,
         min=0.4,
         max=2.8,
+        precision=2,
         subtype="DISTANCE",
         unit="LENGTH",
     )

@@ -7,9 +7,9 @@ import textwrap
 
 import bpy
 
-_CHARACTER_PX = 6.6
+_CHARACTER_PX = 6.0
 """Mean width of a letter at interface scale 1; a little too wide rather than cut."""
-_MARGIN_PX = 50
+_MARGIN_PX = 48
 
 
 def draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
