@@ -84,7 +84,6 @@ class Builder:
 
     def _works_already(self) -> bool:
         """Whether the environment that is there does, its models made whole."""
-        self._show("Checking what is there.", 0.1)
         try:
             self._fetch_models(self._home.environment, 0.2)
             self._verify(self._home.environment, 0.8)

@@ -91,7 +91,7 @@ class Installers:
         def show() -> None:
             self._show(output.text, begin + (end - begin) * output.fraction)
 
-        self._pip([*wanted], "raw", read, idle)
+        self._pip(["--constraint", str(self._needed.constraints), *wanted], "raw", read, idle)
 
     def _count(self) -> int:
         return sum(1 for _ in site_packages(self._environment).glob("*.dist-info"))
@@ -109,7 +109,7 @@ class Installers:
             [
                 interpreter(self._environment), "-I", "-X", "utf8", "-m", "pip", "install", "--no-input",
                 "--only-binary", ":all:", "--no-compile", "--progress-bar", progress_bar, *places,
-                "--constraint", self._needed.constraints, *wanted,
+                *wanted,
             ],
             read=read, idle=idle, scratch=self._scratch,
         )  # fmt: skip
