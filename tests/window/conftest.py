@@ -52,6 +52,7 @@ def fresh(root, tmp_path) -> Iterator:
     with Desktop(root, tmp_path / "user é 好", tmp_path / "desktop", PICTURES) as desktop:
         desktop.background("-b", "--factory-startup", "--python-expr", NO_SPLASH)
         yield desktop
+        assert "Traceback" not in desktop.log
 
 
 @pytest.fixture(scope="session")
@@ -88,3 +89,4 @@ def acted(root, used, tmp_path) -> Iterator[Callable]:
             return desktop
 
         yield start
+        assert "Traceback" not in desktop.log

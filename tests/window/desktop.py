@@ -2,7 +2,7 @@
 """A Blender in a window on a display of its own, used through mouse and keyboard and looked at through pictures.
 
 Things to click are found by their words: Blender itself draws the words with its own font (``probe.glyphs``), and the
-picture of the screen is searched for them. A label that is cut off or covered is therefore not found.
+picture of the screen is searched for them. A label that is cut off, covered or grey is therefore not found.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 WIDTH_PX, HEIGHT_PX = 1600, 900
 ALIKE = 0.988
 """Correlation from which a place of the picture shows the words: they have 0.994, with a wrong letter 0.982 at most."""
+_GAP_PX, _FLAT = 5, 30
 _ANSWER_SECONDS = 30.0
 _SETTLE_SECONDS = 0.15
 
@@ -55,7 +56,7 @@ class Box:
 
 
 class Desktop:
-    """A display with Blender on it; ``clicks`` counts the mouse's. Use as a context manager."""
+    """A display with Blender on it; ``clicks`` and ``drops`` count what was done with the mouse. A context manager."""
 
     def __init__(self, root: Path, user: Path, work: Path, pictures: Path) -> None:
         """Nothing runs before ``start``.
@@ -66,9 +67,10 @@ class Desktop:
             work: a folder for this desktop alone; Blender's output goes to ``blender.log`` there.
             pictures: where ``picture`` saves.
         """
-        self.clicks = 0
+        self.clicks = self.drops = 0
+        self.work = work
         self._enter = window_root().entered
-        self._root, self._user, self._work, self._pictures = root, user, work, pictures
+        self._root, self._user, self._pictures = root, user, pictures
         self._display = self._blender = None
         self.environment = os.environ | {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -103,8 +105,8 @@ class Desktop:
         self.environment["DISPLAY"] = ":" + self._display.stdout.readline().strip()
         window = ("--window-geometry", "0", "0", str(WIDTH_PX), str(HEIGHT_PX))
         probe = ("--python", str(REPOSITORY / "tests" / "window" / "probe.py"))
-        command = self._entered("blender", *window, *arguments, *probe, "--", str(self._work))
-        with (self._work / "blender.log").open("wb") as log:
+        command = self._entered("blender", *window, *arguments, *probe, "--", str(self.work))
+        with (self.work / "blender.log").open("wb") as log:
             self._blender = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
         self.ask("True")
 
@@ -119,7 +121,7 @@ class Desktop:
     @property
     def log(self) -> str:
         """What Blender printed so far."""
-        return (self._work / "blender.log").read_text(encoding="utf-8", errors="replace")
+        return (self.work / "blender.log").read_text(encoding="utf-8", errors="replace")
 
     @property
     def process(self) -> subprocess.Popen:
@@ -128,9 +130,9 @@ class Desktop:
 
     def ask(self, expression: str, seconds: float = _ANSWER_SECONDS) -> Any:
         """The value of a Python expression in Blender; ``probe.py`` has its names."""
-        question, answer = self._work / "question.json", self._work / "answer.json"
+        question, answer = self.work / "question.json", self.work / "answer.json"
         answer.unlink(missing_ok=True)
-        unfinished = self._work / "question.tmp"
+        unfinished = self.work / "question.tmp"
         unfinished.write_text(json.dumps({"expression": expression}), encoding="utf-8")
         unfinished.replace(question)
         end = time.monotonic() + seconds
@@ -158,15 +160,15 @@ class Desktop:
 
     def picture(self, name: str = "") -> np.ndarray:
         """(height, width, 3) BGR picture of the screen; with a name it is kept as a file for people to look at."""
-        path = self._pictures / f"{name}.png" if name else self._work / "screen.png"
+        path = self._pictures / f"{name}.png" if name else self.work / "screen.png"
         self._run("import", "-window", "root", "-depth", "8", str(path))
         return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
 
-    def find(self, words: str, inside: Box | None = None, *, sideways: bool = False) -> Box | None:
-        """Where the screen shows these words whole; None where it does not.
+    def find(self, words: str, inside: Box | None = None, *, sideways: bool = False) -> list[Box]:
+        """Every place where the screen shows these words and the label ends with them, from above to below.
 
         Args:
-            words: a whole label or a part of one.
+            words: a label, or the end of one.
             inside: look only here.
             sideways: look for words turned clockwise, as the tabs of a sidebar are.
         """
@@ -176,20 +178,23 @@ class Desktop:
         drawn = np.ascontiguousarray(np.rot90(self._drawn(words), -1)) if sideways else self._drawn(words)
         height, width = drawn.shape
         if height > screen.shape[0] or width > screen.shape[1]:
-            return None
+            return []
         alike = np.nan_to_num(cv2.matchTemplate(screen, drawn, cv2.TM_CCOEFF_NORMED), posinf=0.0)
-        _, value, _, (left, top) = cv2.minMaxLoc(alike)
-        return Box(inside.left + left, inside.top + top, width, height) if value > ALIKE else None
+        places = np.argwhere(alike > ALIKE)
+        # Where a label goes on, the next word begins about four pixels after.
+        after = (slice(0, height), slice(width, width + _GAP_PX))
+        ends = [(y, x) for y, x in places.tolist() if sideways or np.ptp(screen[y:, x:][after]) < _FLAT]
+        return [Box(inside.left + left, inside.top + top, width, height) for top, left in ends]
 
     def see(self, words: str, inside: Box | None = None, *, sideways: bool = False, seconds: float = 10.0) -> Box:
-        """As ``find``, but waits until the words are there."""
+        """The lowest of the places that ``find`` has, waiting until there is one: buttons are below their headings."""
         end = time.monotonic() + seconds
-        while (found := self.find(words, inside, sideways=sideways)) is None:
+        while not (found := self.find(words, inside, sideways=sideways)):
             if time.monotonic() >= end:
                 self.picture("not_seen")
                 raise AssertionError(f"the screen does not show {words!r}; see not_seen.png")
             time.sleep(0.2)
-        return found
+        return found[-1]
 
     def click(self, target: str | Box, inside: Box | None = None, *, sideways: bool = False, times: int = 1) -> None:
         """Clicks on words, or in the middle of a box."""
@@ -224,26 +229,38 @@ class Desktop:
         self.key("Return")
 
     def drop(self, file: Path, box: Box) -> None:
-        """Drags a file from nowhere into the middle of a box, which counts as a click."""
+        """Drags a file from nowhere into the middle of a box."""
         x, y = box.middle
         self._run("python3", str(REPOSITORY / "tests" / "window" / "drag.py"), str(file), str(x), str(y))
-        self.clicks += 1
+        self.drops += 1
         time.sleep(_SETTLE_SECONDS)
 
-    def window(self, title: str, left: int, top: int) -> None:
+    def place_window(self, title: str, left: int, top: int) -> None:
         """Moves the window with this title: without a window manager it opens partly beside the screen."""
         self._run("xdotool", "search", "--sync", "--name", title, "windowmove", str(left), str(top))
+        time.sleep(_SETTLE_SECONDS)
+
+    def put_aside(self, title: str) -> None:
+        """Pushes the window with this title off the screen, and goes back to the main window."""
+        self.place_window(title, WIDTH_PX, HEIGHT_PX)
+        self._run("xdotool", "search", "--name", " - Blender ", "windowfocus")
+
+    def scroll(self, box: Box, steps: int) -> None:
+        """Turns the mouse wheel above the middle of a box, downwards for positive steps."""
+        self.move(box)
+        self._run("xdotool", "click", "--repeat", str(abs(steps)), "--delay", "20", "5" if steps > 0 else "4")
         time.sleep(_SETTLE_SECONDS)
 
     def _drawn(self, words: str) -> np.ndarray:
         if words not in self._glyphs:
             height, width = self.ask(f"glyphs({words!r})")
-            self._glyphs[words] = np.fromfile(self._work / "glyphs.raw", np.uint8).reshape(height, width)
+            self._glyphs[words] = np.fromfile(self.work / "glyphs.raw", np.uint8).reshape(height, width)
         return self._glyphs[words]
 
     def _entered(self, *command: str) -> list[str]:
-        shown: Sequence[Path] = (REPOSITORY, self._user, self._work, self._pictures)
+        shown: Sequence[Path] = (REPOSITORY, self._user, self.work, self._pictures)
         return self._enter(self._root, command, shown)
 
     def _run(self, *command: str) -> None:
-        subprocess.run(self._entered(*command), env=self.environment, check=True, capture_output=True)
+        run = subprocess.run(self._entered(*command), env=self.environment, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, f"{' '.join(command)}\n{run.stdout}{run.stderr}"

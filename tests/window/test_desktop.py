@@ -7,8 +7,8 @@ from __future__ import annotations
 def test_words_are_seen_where_they_are_and_nowhere_else(fresh) -> None:
     fresh.start()
     assert fresh.see("Object Mode").middle[1] < 60
-    assert fresh.find("Object Mope") is None
-    assert fresh.find("Preferences...") is None
+    assert fresh.find("Object Mope") == []
+    assert fresh.find("Preferences...") == []
     fresh.click("Edit")
     assert fresh.see("Preferences...").left < 200
     assert fresh.clicks == 1
