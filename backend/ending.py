@@ -70,7 +70,7 @@ class Session:
 
 @contextlib.contextmanager
 def interrupt_cancels(cancelled: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C asks for a tidy end, the second ends at once.
+    """Ctrl-C asks for the end.
 
     A thread is told of it, because the main one may be inside a library, or on Windows inside a wait, for long.
     """
@@ -78,14 +78,17 @@ def interrupt_cancels(cancelled: threading.Event) -> Iterator[None]:
     told.setblocking(False)
 
     def listen() -> None:
-        if heard.recv(1) == bytes([signal.SIGINT]):
+        said = b""
+        with contextlib.suppress(OSError):
+            said = heard.recv(1)
+        if said == bytes([signal.SIGINT]):
             cancelled.set()
-            print("\nStopping. What was captured is kept. Ctrl-C again ends at once.", file=sys.stderr, flush=True)
+            print("\nStopping. What was captured is kept.", file=sys.stderr, flush=True)
 
-    def next_ends(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    def told_elsewhere(_number: int, _frame: FrameType | None) -> None:
+        """Keeps Python's own answer, an exception anywhere, away."""
 
-    before = signal.signal(signal.SIGINT, next_ends)
+    before = signal.signal(signal.SIGINT, told_elsewhere)
     wakeup = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
     listener = threading.Thread(target=listen, name="Ctrl-C", daemon=True)
     listener.start()

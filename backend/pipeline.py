@@ -197,6 +197,7 @@ class _Capture:
     def run(self) -> Captured:
         try:
             self._watch()
+            _heed(self._cancelled)
             take = self._solve(stoppable=True)
         except CaptureError as error:
             raise CaptureFailed(error, self._keep()) from error

@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             written = _build(options, take, console)
         print(*written, sep="\n")
     except CaptureError as error:
-        take = error.take if isinstance(error, CaptureLost) else ""
-        console.emit(Failed(error.code, error.message, error.hint, take))
+        kept = error.take if isinstance(error, CaptureLost) else ""
+        console.emit(Failed(error.code, error.message, error.hint, kept))
         return FAILED
     except (KeyboardInterrupt, Stopped) as stop:
         console.emit(Cancelled(str(stop)))

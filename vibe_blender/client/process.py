@@ -159,6 +159,8 @@ class CaptureProcess:
         except CaptureError as error:
             self._process.kill()
             end = CaptureLost(error.code, error.message, error.hint)
+        except OSError:
+            self._process.kill()  # a pipe that cannot be read is as good as at its end
         status = self._ended()
         if isinstance(end, CaptureLost):
             end.take = self._kept.find()
