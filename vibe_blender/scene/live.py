@@ -30,6 +30,8 @@ from .steps import Steps
 _CAPTURING, _STAND_IN = "vibe_capturing", "vibe_stand_in"
 _PIECE = 100
 """Frames that are read from an event at a time."""
+_STEP_SECONDS = 0.004
+"""The longest step of building: none is begun later than so long before the deadline, but one in every call."""
 _SAME = 1e-6
 
 
@@ -85,7 +87,7 @@ class LiveTake:
 
         Args:
             scene: where they stand.
-            deadline: of ``time.monotonic``; one unit of work, a few milliseconds, is done after it at most.
+            deadline: of ``time.monotonic``; something is done in every call, a few milliseconds at most.
         """
         self._take_in(deadline)
         rigs = self._rigs(scene)
@@ -94,7 +96,7 @@ class LiveTake:
             self._build(scene, min(expected - rigs.keys()))
             if self._building is None:
                 rigs = self._rigs(scene)
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline - _STEP_SECONDS:
                 break
         self._playhead.advance(self._newest(), time.monotonic())
         self._show(scene, rigs)
