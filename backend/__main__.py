@@ -104,7 +104,7 @@ def work(options: argparse.Namespace, session: Session) -> int:
 def _run(job: Job, session: Session) -> int:
     session.end_in_time()
     with interrupt_cancels(session.cancelled):
-        from vibe_blender.contract.take_file import KeptTake
+        from vibe_blender.contract.kept_take import KeptTake
 
         _spare_other_files(Path(job.take))
         session.kept = KeptTake(Path(job.take))

@@ -19,7 +19,7 @@ from vibe_blender.contract.protocol import Cancelled, Event
 from .event_stream import Outlet
 
 if TYPE_CHECKING:
-    from vibe_blender.contract.take_file import KeptTake
+    from vibe_blender.contract.kept_take import KeptTake
 
 DONE, FAILED, WRONG_ARGUMENTS, CANCELLED = 0, 1, 2, 130
 GRACE_SECONDS = 0.7

@@ -29,9 +29,10 @@ from backend.video import VideoFacts, probe, read_frames
 from backend.world import Ground, find_ground, place
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.interrupted import note_job
+from vibe_blender.contract.kept_take import KeptTake
 from vibe_blender.contract.protocol import Event, Hello, Job, Progress, Stage, VideoOpened, Warned
 from vibe_blender.contract.take import Take, Video
-from vibe_blender.contract.take_file import KeptTake, TakeWriter, load_take, partial_path
+from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path
 
 Emit = Callable[[Event], None]
 

@@ -22,10 +22,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from vibe_blender.contract import protocol
+from vibe_blender.contract.kept_take import KeptTake
 from vibe_blender.contract.quaternions import from_axis_angles, multiply
 from vibe_blender.contract.skeleton import REST_JOINTS
 from vibe_blender.contract.take import Camera, Person, Take, Video
-from vibe_blender.contract.take_file import KeptTake, TakeWriter, load_take, partial_path
+from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path
 
 WIDTH_PX, HEIGHT_PX, FPS = 320, 180, 25.0
 UPRIGHT = from_axis_angles(np.array([np.pi / 2, 0.0, 0.0]))

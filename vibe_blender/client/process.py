@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..contract.errors import CaptureError
+from ..contract.kept_take import KeptTake
 from ..contract.protocol import LAST_EVENTS, Cancelled, Event, Failed, Hello, Job, event_from_line
-from ..contract.take_file import KeptTake
 
 PROGRAM_FOLDER = Path(__file__).resolve().parents[2]
 """The folder that holds both halves: the repository, or the installed extension."""

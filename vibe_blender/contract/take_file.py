@@ -61,26 +61,6 @@ def free_take_path(folder: Path, video_stem: str) -> Path:
     return path
 
 
-class KeptTake:
-    """Knows what there is to open of a capture that ended early, however it ended; made before the capture begins."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._before = _changed(path)
-
-    def find(self) -> str:
-        """The path that ``load_take`` opens, empty where nothing of this capture was kept.
-
-        That is the finished file where the capture wrote it, else the growing one where frames of it are solved.
-        """
-        now, part = _changed(self._path), partial_path(self._path)
-        if now is not None and now != self._before:
-            return str(self._path)
-        if not _has_frames(part):
-            return ""
-        return str(self._path if now is None else part)
-
-
 class TakeWriter:
     """A take that grows: ``append`` and ``extend`` at any time, ``finish`` once; a crash in between loses nothing."""
 
@@ -263,15 +243,8 @@ def read_note(path: Path, key: str) -> Any:
             database.close()
 
 
-def _open_for_reading(path: Path) -> sqlite3.Connection:
-    # A killed writer leaves a journal that SQLite must roll back, and for that it has to write.
-    mode = "rw" if path.with_name(path.name + "-journal").exists() else "ro"
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
-    database.execute("PRAGMA trusted_schema = OFF")
-    return database
-
-
-def _has_frames(path: Path) -> bool:
+def has_solved_frames(path: Path) -> bool:
+    """Whether the file is a take, finished or growing, that can be opened."""
     if not path.is_file():
         return False
     try:
@@ -284,11 +257,12 @@ def _has_frames(path: Path) -> bool:
         return False
 
 
-def _changed(path: Path) -> int | None:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return None
+def _open_for_reading(path: Path) -> sqlite3.Connection:
+    # A killed writer leaves a journal that SQLite must roll back, and for that it has to write.
+    mode = "rw" if path.with_name(path.name + "-journal").exists() else "ro"
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+    database.execute("PRAGMA trusted_schema = OFF")
+    return database
 
 
 def _create(database: sqlite3.Connection) -> None:

@@ -14,7 +14,7 @@ from tests.fake_backend import small_take, walking_person
 from vibe_blender.contract import take_file as module
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.take import Person, Take
-from vibe_blender.contract.take_file import KeptTake, TakeWriter, free_take_path, load_take, partial_path, save_take
+from vibe_blender.contract.take_file import TakeWriter, free_take_path, load_take, partial_path, save_take
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 GROW_FOREVER = """
@@ -372,45 +372,3 @@ class TestFreeTakePath:
             path = free_take_path(tmp_path, stem)
             assert save_take(small_take(), path).is_file()
             assert len(list(tmp_path.iterdir())) == number
-
-
-class TestKeptTake:
-    def test_nothing_was_begun(self, tmp_path) -> None:
-        assert KeptTake(tmp_path / "walk.take").find() == ""
-
-    def test_an_older_take_is_not_of_this_capture(self, tmp_path) -> None:
-        kept = KeptTake(save_take(small_take(), tmp_path / "walk.take"))
-        assert kept.find() == ""
-
-    def test_a_growing_take_counts_once_frames_are_solved(self, tmp_path) -> None:
-        path = tmp_path / "walk é.take"
-        kept = KeptTake(path)
-        with TakeWriter(path) as writer:
-            writer.note("settings", {})
-            assert kept.find() == ""
-            writer.extend(small_take())
-            assert kept.find() == str(path)
-        assert kept.find() == str(path)
-        assert load_take(Path(kept.find())).status == "partial"
-
-    def test_beside_an_older_take_the_growing_one_has_its_own_name(self, tmp_path) -> None:
-        path = save_take(small_take(count=5), tmp_path / "walk.take")
-        kept = KeptTake(path)
-        with TakeWriter(path) as writer:
-            writer.extend(small_take())
-        assert kept.find() == str(partial_path(path))
-        assert len(load_take(Path(kept.find())).video.times) == 12
-
-    @pytest.mark.parametrize("status", ["complete", "partial"])
-    def test_what_the_capture_wrote_last_counts_most(self, tmp_path, status) -> None:
-        path = tmp_path / "walk.take"
-        kept = KeptTake(path)
-        with TakeWriter(path) as writer:
-            writer.extend(small_take(count=5))
-            writer.finish(replace(small_take(), status=status))
-        assert kept.find() == str(path)
-
-    def test_rubbish_in_its_place_is_nothing(self, tmp_path) -> None:
-        path = tmp_path / "walk.take"
-        partial_path(path).write_bytes(b"no database" * 100)
-        assert KeptTake(path).find() == ""
