@@ -49,13 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _check(options)
         if _is_take(options.source):
-            take = load_take(options.source)
+            path, take = options.source, load_take(options.source)
             for warning in take.warnings:
                 console.emit(Warned("take", warning))
         else:
-            take = load_take(_capture(options, console))
+            path = _capture(options, console)
+            take = load_take(path)
         with contextlib.redirect_stdout(io.StringIO()):  # Blender's operators report there
-            written = _build(options, take, console)
+            written = _build(options, take, path, console)
         print(*written, sep="\n")
     except CaptureError as error:
         kept = error.take if isinstance(error, CaptureLost) else ""
@@ -177,7 +178,7 @@ def _show(process: CaptureProcess, console: Console) -> None:
                 console.emit(event)
 
 
-def _build(options: argparse.Namespace, take: Take, console: Console) -> list[Path]:
+def _build(options: argparse.Namespace, take: Take, path: Path, console: Console) -> list[Path]:
     """Fills a new file with the take, and returns the files written."""
     import bpy
 
@@ -191,7 +192,7 @@ def _build(options: argparse.Namespace, take: Take, console: Console) -> list[Pa
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     set_frame_rate(scene, options.scene_fps or take.video.fps)
-    assembly = assemble(take, scene, Path(take.video.path).stem, start=_FIRST_FRAME)
+    assembly = assemble(take, scene, Path(take.video.path).stem, start=_FIRST_FRAME, path=path)
     match_scene(scene, assembly.camera, take.video, start=_FIRST_FRAME)
     look_through_camera()
     for warning in assembly.warnings:

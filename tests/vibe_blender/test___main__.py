@@ -17,6 +17,7 @@ from tests.fake_backend import small_take, walking_person
 from vibe_blender.__main__ import main
 from vibe_blender.contract.take_file import load_take, save_take
 from vibe_blender.scene.camera import frame_rate
+from vibe_blender.scene.takes import take_collections, take_record
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRESS_CTRL_C = """
@@ -56,6 +57,8 @@ def test_a_take_becomes_a_blend_and_a_picture(movie, tmp_path, out, capsys) -> N
     assert (scene.render.resolution_x, scene.render.resolution_y) == (320, 180)
     assert scene.camera is not None
     assert sum(thing.type == "ARMATURE" for thing in scene.objects) == 1
+    (collection,) = take_collections(scene)
+    assert take_record(collection).path == str(path)
 
 
 def test_paths_are_relative_to_where_one_stands(movie, tmp_path, monkeypatch, capsys) -> None:
