@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from . import installing
+from .client.installation import Step
 from .contract.errors import CaptureError
 from .places import preferences
 from .text_view import draw_text
@@ -28,7 +29,7 @@ def draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context, *, ever
     """
     running = installing.running()
     if running is not None:
-        _draw_progress(layout, running.step.text, running.step.fraction)
+        _draw_progress(layout, context, running.step)
         return
     failure = installing.failure()
     if failure is not None:
@@ -47,9 +48,10 @@ def draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context, *, ever
         _draw_ready(layout)
 
 
-def _draw_progress(layout: bpy.types.UILayout, text: str, fraction: float) -> None:
+def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, step: Step) -> None:
     layout.label(text="Installing the backend", icon="IMPORT")
-    layout.progress(text=text, factor=fraction)
+    layout.progress(text=f"{step.fraction:.0%}", factor=step.fraction)
+    draw_text(layout, context, step.text)
     row = layout.row()
     row.operator("vibe.cancel_install", icon="X")
     row.operator("vibe.open_install_log", text="Log", icon="TEXT")

@@ -18,6 +18,7 @@ from .text_view import draw_text
 
 _STAGES = {
     "start": "Starting",
+    "seek": "Going to the range",
     "watch": "Reading the video",
     "solve": "Solving the motion",
     "world": "Finding the floor",
@@ -209,17 +210,13 @@ def _draw_outcome(layout: bpy.types.UILayout, context: bpy.types.Context, outcom
     row = layout.row()
     row.alert = outcome.kind == "error"
     icon = {"done": "CHECKMARK", "cancelled": "CANCEL", "error": "ERROR"}[outcome.kind]
-    draw_text(row.column(), context, outcome.text, icon=icon)
+    draw_text(row.column(), context, outcome.text, icon=icon, taken_px=24)
     row.operator("vibe.dismiss", text="", icon="X", emboss=False)
     if outcome.hint:
         draw_text(layout, context, outcome.hint)
     for warning in outcome.warnings:
         draw_text(layout, context, warning, icon="INFO")
-    if outcome.collection:
-        row = layout.row(align=True)
-        row.operator("vibe.fit_timeline", icon="PREVIEW_RANGE").name = outcome.collection
-        row.operator("vibe.look_through_camera", text="Camera View", icon="VIEW_CAMERA").name = outcome.collection
-    elif outcome.take is not None:
+    if outcome.take is not None and not outcome.collection:
         row = layout.row(align=True)
         if outcome.resumable:
             row.operator("vibe.resume_capture", icon="PLAY").take = str(outcome.take)
@@ -250,24 +247,25 @@ def _draw_active_take(layout: bpy.types.UILayout, take: TakeInScene) -> None:
         row.label(text="Unfinished", icon="ERROR")
         row.operator("vibe.resume_capture", icon="PLAY").take = take.record.path
     for armature, person in people(take.collection):
-        _draw_person(layout.row(align=True), armature, person)
+        _draw_person(layout.column(align=True), armature, person)
     row = layout.row(align=True)
     row.operator("vibe.fit_timeline", icon="PREVIEW_RANGE").name = take.collection.name
     row.operator("vibe.look_through_camera", text="Camera View", icon="VIEW_CAMERA").name = take.collection.name
 
 
-def _draw_person(row: bpy.types.UILayout, armature: bpy.types.Object, person: PersonRecord) -> None:
-    body = body_of(armature)
+def _draw_person(layout: bpy.types.UILayout, armature: bpy.types.Object, person: PersonRecord) -> None:
+    row, body = layout.row(align=True), body_of(armature)
     if body is not None and body.active_material is not None:
         swatch = row.row()
         swatch.ui_units_x = 1.0
         swatch.prop(body.active_material, "diffuse_color", text="")
     row.prop(armature, "name", text="")
-    row.label(text=f"{person.first}–{person.last}")
-    row.label(text=f"{person.confidence:.0%}")
     row.operator("vibe.select_person", text="", icon="RESTRICT_SELECT_OFF", emboss=False).armature = armature.name
     eye = "HIDE_ON" if armature.hide_get() else "HIDE_OFF"
     row.operator("vibe.show_person", text="", icon=eye, emboss=False).armature = armature.name
+    row = layout.row()
+    row.label(text=f"Frames {person.first}–{person.last}", icon="BLANK1")
+    row.label(text=f"{person.confidence:.0%} sure")
 
 
 CLASSES = (VIBE_PT_capture, VIBE_PT_takes, VIBE_PT_confidence)

@@ -5,7 +5,7 @@ import atexit
 
 import bpy
 
-from . import confidence_strip, installing, panels, session
+from . import confidence_strip, installing, menus, panels, session
 from .operators import (
     capture,
     choose_video,
@@ -37,6 +37,7 @@ CLASSES = (
     *resolve_range.CLASSES,
     *presets.CLASSES,
     *panels.CLASSES,
+    *menus.CLASSES,
 )
 
 
@@ -47,6 +48,7 @@ def register() -> None:
     register_properties()
     for name, handler in session.HANDLERS:
         getattr(bpy.app.handlers, name).append(handler)
+    menus.add_menus()
     confidence_strip.enable()
     atexit.register(_stop)
 
@@ -56,6 +58,7 @@ def unregister() -> None:
     atexit.unregister(_stop)
     _stop()
     confidence_strip.disable()
+    menus.remove_menus()
     for name, handler in session.HANDLERS:
         handlers = getattr(bpy.app.handlers, name)
         if handler in handlers:

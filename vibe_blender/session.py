@@ -37,7 +37,10 @@ from .scene.steps import Steps
 
 BUDGET_SECONDS = 0.008
 """How long one tick may work."""
-_BUSY_SECONDS, _IDLE_SECONDS = 0.02, 0.1
+_STEP_SECONDS = 0.004
+"""No step of building is begun later than so long before the end of a tick."""
+_BUSY_SECONDS, _TICK_SECONDS = 0.015, 0.03
+_DRAW_SECONDS = 0.1
 _HOLDS = 10_000
 
 holds: deque[float] = deque(maxlen=_HOLDS)
@@ -162,7 +165,7 @@ class Session:
             case VideoOpened():
                 scene = self.scene
                 if scene is not None and self._aim.shows_live:
-                    self._live = LiveTake(self.name, event, self._aim.start, scene)
+                    self._live = LiveTake(self.name, event, self._aim.start, scene, first=self._job.start or 0)
             case PersonFound() | Frames():
                 self.people += isinstance(event, PersonFound)
                 if self._live is not None:
@@ -188,7 +191,8 @@ class Session:
         if self._finish is None:
             self._finish = self._aim.build(self._loading.result(), scene)
         try:
-            while time.monotonic() < deadline:
+            next(self._finish)
+            while time.monotonic() < deadline - _STEP_SECONDS:
                 next(self._finish)
         except StopIteration as end:
             self._finish = None
@@ -306,10 +310,10 @@ def _tick() -> float | None:
     if _current is None:
         redraw_panels()
         return None
-    if time.monotonic() - _drawn > _IDLE_SECONDS:
+    if time.monotonic() - _drawn > _DRAW_SECONDS:
         _drawn = time.monotonic()
         redraw_panels()
-    return _BUSY_SECONDS if _current.busy() else _IDLE_SECONDS / 2
+    return _BUSY_SECONDS if _current.busy() else _TICK_SECONDS
 
 
 @bpy.app.handlers.persistent

@@ -8,7 +8,8 @@ import bpy
 from ..contract.errors import CaptureError
 from ..scene.takes import TakeRecord, take_record
 
-UNDO = {"REGISTER", "UNDO"}
+UNDO = {"UNDO"}
+"""No REGISTER: there is nothing to adjust after the click."""
 
 
 @dataclass(frozen=True)

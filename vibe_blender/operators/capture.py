@@ -13,6 +13,7 @@ from ..contract.errors import CaptureError
 from ..contract.interrupted import interrupted_job
 from ..contract.take_file import free_take_path, partial_path
 from ..places import backend_python, capture_log, models_folder, preferences
+from .active import named_take
 from .reporting import Reporting
 
 
@@ -65,7 +66,9 @@ class VIBE_OT_resume_capture(Reporting, bpy.types.Operator):
     bl_idname = "vibe.resume_capture"
     bl_label = "Resume"
 
-    take: StringProperty(name="Take", subtype="FILE_PATH", options={"SKIP_SAVE"})  # type: ignore[valid-type]
+    take: StringProperty(
+        name="Take", description="Of the active take, where none is named", subtype="FILE_PATH", options={"SKIP_SAVE"}
+    )  # type: ignore[valid-type]
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -74,7 +77,8 @@ class VIBE_OT_resume_capture(Reporting, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Starts the backend with the job that was interrupted."""
-        job = interrupted_job(Path(bpy.path.abspath(self.take)), models_folder())
+        path = self.take or named_take("", context).record.path
+        job = interrupted_job(Path(bpy.path.abspath(path)), models_folder())
         session.start(job, backend_python(), capture_log(), context.scene, NewTake(context.scene.vibe.scene_start))
 
 

@@ -8,6 +8,7 @@ from bpy.props import StringProperty
 
 from ..contract.errors import CaptureError
 from ..scene.video_facts import facts
+from .active import UNDO
 from .reporting import Reporting
 
 SUFFIXES = ".mp4;.mov;.m4v;.avi;.mkv;.webm;.mts;.m2ts;.mpg;.mpeg;.wmv;.ogv"
@@ -19,7 +20,7 @@ class VIBE_OT_choose_video(Reporting, bpy.types.Operator):
 
     bl_idname = "vibe.choose_video"
     bl_label = "Choose Video"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+    bl_options = UNDO
 
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})  # type: ignore[valid-type]
     filter_movie: bpy.props.BoolProperty(default=True, options={"HIDDEN"})  # type: ignore[valid-type]

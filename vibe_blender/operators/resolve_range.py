@@ -18,6 +18,10 @@ from .capture import backend_ready
 from .reporting import Reporting
 
 
+_CONTEXT = 10
+"""Frames captured before and after the range, so that the motion at its ends knows where it comes from and goes."""
+
+
 class VIBE_OT_resolve_range(Reporting, bpy.types.Operator):
     """Capture these frames of the take again, with the settings above, and blend the new motion in"""
 
@@ -39,8 +43,8 @@ class VIBE_OT_resolve_range(Reporting, bpy.types.Operator):
         folder = Path(tempfile.mkdtemp(prefix="range-", dir=home().folder))
         job = replace(
             settings.job(Path(record.video), folder / f"{path.stem}.take", models_folder()),
-            start=first,
-            end=last + 1,
+            start=max(first - _CONTEXT, record.first_frame),
+            end=min(last + _CONTEXT, record.first_frame + record.frame_count - 1) + 1,
             focal_mm=None,
             focal_px=take.camera.focal_px,  # or the two stretches would not fit together
             people="all",  # matched with those of the take
