@@ -23,6 +23,7 @@ MARKER = "vibe.json"
 """Written last into a new environment: one without it was never finished."""
 _LOCK = "install.lock"
 _RENAME_SECONDS = 5.0
+_REMOVE_SECONDS = 5.0
 
 Condition = Literal["absent", "ready", "outdated", "broken"]
 
@@ -172,13 +173,14 @@ def remove(home: Home) -> None:
     """
     if not home.folder.is_dir():
         return
-    with claim(home):
+    with claim(home, _REMOVE_SECONDS):
         recover(home)
         if home.environment.exists():
             move(home.environment, home.former)
         for path in (home.former, home.models, home.downloads, home.log):
             erase(path)
-    erase(home.folder / _LOCK)
+    for name in (_LOCK, f"{_LOCK}-journal"):
+        erase(home.folder / name)
 
 
 def recover(home: Home) -> None:
@@ -190,26 +192,30 @@ def recover(home: Home) -> None:
 
 
 @contextlib.contextmanager
-def claim(home: Home) -> Iterator[None]:
+def claim(home: Home, patience_seconds: float = 0.0) -> Iterator[None]:
     """Nobody else installs or removes meanwhile; the claim of a process that died is void.
+
+    Args:
+        patience_seconds: how long to wait for somebody else's claim to end.
 
     Raises:
         CaptureError: ``installation_running`` or ``environment_unwritable``.
     """
     # SQLite's lock is the operating system's own, on all of them, and ends with the process.
-    connection: sqlite3.Connection | None = None
     try:
         home.folder.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(home.folder / _LOCK, timeout=0.0, isolation_level=None, check_same_thread=False)
-        connection.execute("BEGIN EXCLUSIVE")
+        connection = sqlite3.connect(
+            home.folder / _LOCK, timeout=patience_seconds, isolation_level=None, check_same_thread=False
+        )
     except (OSError, sqlite3.Error) as error:
-        if connection is not None:
-            connection.close()
+        raise unwritable(home.folder, error) from error
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:
+        connection.close()
         if "locked" in str(error):
             raise CaptureError(
-                "installation_running",
-                "The backend is being installed or removed by another Blender.",
-                "Wait until it is done.",
+                "installation_running", "The backend is being installed or removed already.", "Wait until it is done."
             ) from error
         raise unwritable(home.folder, error) from error
     try:

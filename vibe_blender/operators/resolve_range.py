@@ -17,7 +17,6 @@ from .active import has_take, named_take
 from .capture import backend_ready
 from .reporting import Reporting
 
-
 _CONTEXT = 10
 """Frames captured before and after the range, so that the motion at its ends knows where it comes from and goes."""
 
