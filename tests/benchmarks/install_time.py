@@ -26,17 +26,17 @@ def main() -> int:
     parser.add_argument("--python", type=Path, default=Path(sys.executable), help="to make the environments with")
     parser.add_argument("--networks", action="store_true", help="also the size with the networks")
     parser.add_argument("--torch", choices=("auto", "cpu", "cuda"), default="auto", help="PyTorch's build")
+    parser.add_argument("--offline", type=Path, metavar="DIR", help="install from a folder of wheels instead")
     options = parser.parse_args()
     sizes = [("default",), ("default", "networks")] if options.networks else [("default",)]
     print(f"{'parts':<18} {'Python':<8} {'downloads':<10} {'seconds':>8} {'MB on disk':>11} {'cache MB':>9}")
     for parts in sizes:
-        plan = Plan(options.python, parts, options.torch)
+        plan = Plan(options.python, parts, options.torch, options.offline)
         with tempfile.TemporaryDirectory() as folder, _pip_cache(Path(folder) / "cache") as cache:
-            for row, name in enumerate(("cold", "warm")):
-                home = Home(Path(folder) / name)
-                if not _measure(home, plan, name, cache):
-                    return 1
-                if row and not _measure(home, plan, "reused", cache):
+            for row in ("offline", "again") if options.offline else ("cold", "warm", "again"):
+                if row != "again":
+                    home = Home(Path(folder) / row)
+                if not _measure(home, plan, row, cache):
                     return 1
     return 0
 

@@ -9,12 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from vibe_blender.client import building, environment
+from vibe_blender.client import building, environment, installation
 from vibe_blender.client.environment import Marker, inspect, missing_models, remove
 from vibe_blender.client.installation import Installation, Plan, Step
 from vibe_blender.contract.errors import CaptureError
@@ -31,23 +32,23 @@ STAGES = (
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
 
 
-def steps_of(installation: Installation, seconds: float = 120.0) -> list[Step]:
+def steps_of(running: Installation, seconds: float = 120.0) -> list[Step]:
     """Every step of an installation that ends."""
-    steps = [installation.step]
+    steps = [running.step]
     deadline = time.monotonic() + seconds
-    while not installation.wait(0.01):
+    while not running.wait(0.01):
         assert time.monotonic() < deadline, "the installation does not end"
-        if installation.step != steps[-1]:
-            steps.append(installation.step)
-    return [*steps, installation.step]
+        if running.step != steps[-1]:
+            steps.append(running.step)
+    return [*steps, running.step]
 
 
-def failure_of(installation: Installation) -> CaptureError:
-    steps_of(installation)
-    assert installation.error is not None
-    assert not installation.cancelled
-    assert installation.error.hint
-    return installation.error
+def failure_of(running: Installation) -> CaptureError:
+    steps_of(running)
+    assert running.error is not None
+    assert not running.cancelled
+    assert running.error.hint
+    return running.error
 
 
 def installed(home) -> dict[str, str]:
@@ -70,6 +71,10 @@ def lose(home, what: str) -> None:
 
 
 def left_over(home) -> list[str]:
+    """What lies in the home that does not belong there, once nobody deletes any more."""
+    if home.folder.is_dir():
+        with environment.claim(home, 30.0):
+            pass
     there = {path.name for path in home.folder.iterdir()} if home.folder.is_dir() else set()
     return sorted(there - {"environment", "models", "install.log", "install.lock"})
 
@@ -99,9 +104,9 @@ def former(home) -> Marker:
 
 class TestWhole:
     def test_an_installation_from_nothing(self, home, program, install):
-        steps = steps_of(installation := install())
-        assert installation.error is None
-        assert not installation.cancelled
+        steps = steps_of(running := install())
+        assert running.error is None
+        assert not running.cancelled
         assert [step.fraction for step in steps] == sorted(step.fraction for step in steps)
         assert steps[-1] == Step("The backend is ready.", 1.0)
         assert set(STAGES) <= {step.text for step in steps}
@@ -185,29 +190,52 @@ class TestCancel:
         for command in ("fetch", "doctor"):
             if stage == {"fetch": STAGES[3], "doctor": STAGES[4]}[command]:
                 (program / "backend" / command).write_text("sleeps")
-        installation = install()
+        running = install()
         deadline = time.monotonic() + 60
-        while installation.step.text != stage:
+        while running.step.text != stage:
             assert time.monotonic() < deadline
-            assert not installation.finished
+            assert not running.finished
             time.sleep(0.005)
         time.sleep(0.3)
         before = time.monotonic()
-        installation.cancel()
-        assert installation.wait(1.0), "it takes more than a second"
+        running.cancel()
+        assert running.wait(1.0), "it takes more than a second"
         assert time.monotonic() - before < 1.0
-        assert installation.cancelled
-        assert installation.error is None
-        assert installation.step.text == "Cancelled."
+        assert running.cancelled
+        assert running.error is None
+        assert running.step.text == "Cancelled."
         assert Marker.load(home.environment) == former
         assert inspect(home, program).condition == "outdated"
         assert left_over(home) == []
 
+    def test_a_new_attempt_waits_for_what_the_last_one_deletes(self, home, program, install, monkeypatch):
+        deleting, erase = threading.Event(), installation.erase
+
+        def slowly(path: Path) -> None:
+            deleting.wait(10)
+            erase(path)
+
+        monkeypatch.setattr(installation, "erase", slowly)
+        first = install()
+        first.cancel()
+        assert first.wait(5)
+        second = install()
+        assert not second.wait(0.5)
+        assert second.step.text == "Waiting for another installation to end."
+        third = install()
+        third.cancel()
+        assert third.wait(1.0), "waiting can be cancelled"
+        assert third.cancelled
+        deleting.set()
+        steps_of(second)
+        assert second.error is None
+        assert inspect(home, program).condition == "ready"
+
     def test_nothing_is_left_where_nothing_was(self, home, program, install):
-        installation = install()
-        installation.cancel()
-        steps_of(installation)
-        assert installation.cancelled
+        running = install()
+        running.cancel()
+        steps_of(running)
+        assert running.cancelled
         assert inspect(home, program).condition == "absent"
         assert left_over(home) == []
 
@@ -223,7 +251,9 @@ Installation(Home(Path({home!r})), Plan(Path(sys.executable), offline=Path({whee
 """
 
     @posix
-    def test_no_installer_outlives_blender_and_the_next_start_cleans_up(self, home, program, wheels, install):
+    def test_no_installer_outlives_blender_and_the_next_start_cleans_up(
+        self, home, program, wheels, install, monkeypatch
+    ):
         (program / "backend" / "fetch").write_text("sleeps")
         repository = Path(__file__).resolve().parents[3]
         code = self.SCRIPT.format(
@@ -237,6 +267,7 @@ Installation(Home(Path({home!r})), Plan(Path(sys.executable), offline=Path({whee
             assert time.monotonic() < deadline
             time.sleep(0.02)
         assert home.unfinished.is_dir()
+        monkeypatch.setattr(environment, "_REMOVE_SECONDS", 0.0)
         with pytest.raises(CaptureError) as refused:
             remove(home)
         assert refused.value.code == "installation_running"
@@ -266,7 +297,8 @@ Installation(Home(Path({home!r})), Plan(Path(sys.executable), offline=Path({whee
         inspect(home, program)
         assert Marker.load(home.environment) == newer
 
-    def test_two_at_once_are_one(self, home, program, install):
+    def test_two_at_once_are_one(self, install, monkeypatch):
+        monkeypatch.setattr(installation, "_PATIENCE_SECONDS", 0.0)
         first = install()
         time.sleep(0.2)
         assert failure_of(install()).code == "installation_running"
@@ -408,13 +440,13 @@ def test_remove_leaves_nothing(ready, program):
 
 @pytest.mark.slow
 def test_the_real_packages(home, pip_wheel):
-    installation = Installation(home, Plan(Path(sys.executable)))
-    steps_of(installation, seconds=900)
-    if installation.error is not None and installation.error.code == "network_refused":
+    running = Installation(home, Plan(Path(sys.executable)))
+    steps_of(running, seconds=900)
+    if running.error is not None and running.error.code == "network_refused":
         pytest.skip("the package index cannot be reached")
-    assert installation.error is None, installation.error
+    assert running.error is None, running.error
     assert inspect(home).condition == "ready"
     assert missing_models(home) == []
     steps_of(second := Installation(home, Plan(Path(sys.executable))))
     assert second.error is None
-    assert second.seconds < installation.seconds
+    assert second.seconds < running.seconds
