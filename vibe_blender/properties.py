@@ -85,7 +85,7 @@ class VIBE_CaptureSettings(bpy.types.PropertyGroup):
         default=1.75,
         min=0.4,
         max=2.8,
-        precision=2,
+        precision=3,
         subtype="DISTANCE",
         unit="LENGTH",
     )

@@ -97,6 +97,7 @@ class Session:
         self._scene_uid: int | None = scene.session_uid
         self._events: deque[Event] = deque()
         self._live: LiveTake | None = None
+        self._settled = True
         self._finish: Steps[Finished] | None = None
         self._worker = ThreadPoolExecutor(1)
         self._loading: Future | None = None
@@ -146,14 +147,14 @@ class Session:
                 return self._finished(last, deadline)
             if isinstance(last, Failed | Cancelled):
                 return self._ended(last)
-            self._move(deadline)
+            self._settled = self._move(deadline)
         except CaptureError as error:
             return self._failed(error)
         return None
 
     def busy(self) -> bool:
         """Whether there is work for the next tick already."""
-        return bool(self._events) or self._finish is not None
+        return bool(self._events) or self._finish is not None or not self._settled
 
     def _take_in(self, event: Event) -> None:
         match event:
@@ -173,10 +174,10 @@ class Session:
             case Warned(message=message):
                 self.warnings.append(message)
 
-    def _move(self, deadline: float) -> None:
+    def _move(self, deadline: float) -> bool:
+        """Lets the stand-ins move; whether there is nothing more to do before the next event."""
         scene = self.scene
-        if self._live is not None and scene is not None:
-            self._live.advance(scene, deadline)
+        return self._live is None or scene is None or self._live.advance(scene, deadline)
 
     def _finished(self, last: Done, deadline: float) -> Outcome | None:
         """Builds the animation, a few milliseconds at a time; the stand-ins stay until it is there."""

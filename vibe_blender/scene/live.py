@@ -142,7 +142,7 @@ class LiveTake:
     def _adding(self, person: int, scene_uid: int) -> Steps[None]:
         model, rest = load_body_model(), self._rest[person].result()
         # Built out of sight: the scene's evaluation is not troubled before everything is there.
-        nursery = bpy.data.collections.new(self._name)
+        nursery = bpy.data.collections.new(f"{self._name} (nursery)")
         try:
             name = f"{self._name} person {person} (capturing)"
             armature = add_armature(name, rest.joints, rest.crown, nursery)
