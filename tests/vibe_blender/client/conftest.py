@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from vibe_blender.client.environment import Home
+from vibe_blender.client.environment import Home, claim
 from vibe_blender.client.installation import Installation, Plan
 from vibe_blender.client.process import PROGRAM_FOLDER
 from vibe_blender.client.requirements import pinned
@@ -136,6 +136,8 @@ def installed_once(tmp_path_factory: pytest.TempPathFactory, pip_wheel: Path) ->
     installation = Installation(Home(folder / "home"), plan, write_program(folder / "program"))
     assert installation.wait(120)
     assert installation.error is None, installation.error
+    with claim(Home(folder / "home"), 10.0):  # its lock is gone
+        pass
     return folder / "home"
 
 
