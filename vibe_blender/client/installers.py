@@ -131,7 +131,7 @@ class Installers:
             "package_missing_offline",
             what,
             "Fill the folder on a computer with a network and the same system and Python: `python -m pip download "
-            f'--only-binary :all: --constraint "{self._needed.constraints}" --dest FOLDER {" ".join(names)}`.',
+            f'--only-binary=:all: --constraint "{self._needed.constraints}" --dest FOLDER {" ".join(names)}`.',
         )
 
     def _uv(self, torch: str, begin: float, end: float) -> None:

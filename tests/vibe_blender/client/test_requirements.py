@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from vibe_blender.client.process import PROGRAM_FOLDER
 from vibe_blender.client.requirements import package_name, pinned, requirements
 
 
@@ -45,6 +46,12 @@ def test_which_pin_outdates_which_environment(program, old, new, default, networ
     before = digest(program), digest(program, "networks")
     repin(program, old, new)
     assert (digest(program) != before[0], digest(program, "networks") != before[1]) == (default, networks)
+
+
+def test_the_page_on_installing_fills_an_offline_folder_with_all_of_them() -> None:
+    page = (PROGRAM_FOLDER / "docs" / "install.md").read_text(encoding="utf-8")
+    names = page.split("```bash\n")[1].splitlines()[0].partition("--dest FOLDER ")[2].split()
+    assert names == ["pip", *(package_name(line) for line in requirements(("default",)).default)]
 
 
 def test_a_new_requirement_outdates(program) -> None:
