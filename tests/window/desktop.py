@@ -30,6 +30,8 @@ ALIKE = 0.988
 _GAP_PX, _FLAT = 5, 30
 _ANSWER_SECONDS = 30.0
 _SETTLE_SECONDS = 0.15
+_DRAWN_SECONDS = 1.0
+"""The processor needs a while to draw what has happened."""
 
 
 def window_root() -> ModuleType:
@@ -160,6 +162,8 @@ class Desktop:
 
     def picture(self, name: str = "") -> np.ndarray:
         """(height, width, 3) BGR picture of the screen; with a name it is kept as a file for people to look at."""
+        if name:
+            time.sleep(_DRAWN_SECONDS)
         path = self._pictures / f"{name}.png" if name else self.work / "screen.png"
         self._run("import", "-window", "root", "-depth", "8", str(path))
         return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
