@@ -8,7 +8,7 @@ import bpy
 from . import installing
 from .client.installation import Step
 from .contract.errors import CaptureError
-from .places import preferences
+from .places import home, preferences
 from .text_view import draw_text
 
 _HEADLINES = {
@@ -31,13 +31,16 @@ def draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context, *, ever
     if running is not None:
         _draw_progress(layout, context, running.step)
         return
+    if installing.removing():
+        layout.label(text="Removing the backend", icon="TRASH")
+        return
     failure = installing.failure()
     if failure is not None:
         _draw_failure(layout, context, failure)
     state = installing.state()
     if state.condition != "ready":
         layout.label(text=_HEADLINES[state.condition], icon="ERROR" if state.condition == "broken" else "IMPORT")
-        purpose = "It reads the videos, in a Python of its own: a download of about 200 MB, once."
+        purpose = "It reads the videos, in a Python of its own: a download of about 220 MB, once."
         draw_text(layout, context, purpose if state.condition == "absent" else state.reason)
         _draw_install(layout, context, _INSTALL[state.condition])
     elif installing.missing_models():
@@ -45,7 +48,7 @@ def draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context, *, ever
         draw_text(layout, context, ", ".join(installing.missing_models()))
         _draw_install(layout, context, "Fetch Models")
     elif everything:
-        _draw_ready(layout)
+        _draw_ready(layout, context)
 
 
 def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, step: Step) -> None:
@@ -80,11 +83,12 @@ def _draw_install(layout: bpy.types.UILayout, context: bpy.types.Context, text: 
     row.operator("vibe.install_backend", text=text, icon="IMPORT")
 
 
-def _draw_ready(layout: bpy.types.UILayout) -> None:
+def _draw_ready(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     state = installing.state()
     layout.label(text="The backend is ready", icon="CHECKMARK")
     size = f"{state.size_bytes / 1e6:,.0f} MB"
     layout.label(text=f"Version {state.program}, Python {state.python_version}, {size} on disk")
+    draw_text(layout, context, f"In {home().folder}")
     row = layout.row()
     row.operator("vibe.check_backend", icon="VIEWZOOM")
     row.operator("vibe.remove_backend", icon="TRASH")

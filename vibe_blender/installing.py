@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import bpy
 
 from .client import environment
-from .client.environment import State
+from .client.environment import Home, State
 from .client.installation import Installation, Plan
 from .contract.errors import CaptureError
 from .places import developer_python, home
@@ -18,6 +19,7 @@ _TICK_SECONDS = 0.2
 _STATE_SECONDS = 2.0
 
 _running: Installation | None = None
+_removing: threading.Thread | None = None
 _failure: CaptureError | None = None
 _state: tuple[float, State, list[str]] | None = None
 
@@ -29,12 +31,27 @@ def start(plan: Plan) -> None:
         CaptureError: ``already_installing``.
     """
     global _running, _failure
-    if _running is not None:
-        raise CaptureError("already_installing", "The backend is being installed already.", "Wait, or cancel that.")
+    if _running is not None or _removing is not None:
+        raise CaptureError(
+            "already_installing", "The backend is being installed or removed already.", "Wait, or cancel that."
+        )
     _failure = None
     _running = Installation(home(), plan)
-    if not bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.register(_tick, first_interval=_TICK_SECONDS, persistent=True)
+    _watch()
+
+
+def remove() -> None:
+    """Begins to remove everything, on a thread of its own: it may be gigabytes."""
+    global _removing, _failure
+    _failure = None
+    _removing = threading.Thread(target=_remove, args=(home(),), name="removal")
+    _removing.start()
+    _watch()
+
+
+def removing() -> bool:
+    """Whether the backend is being removed."""
+    return _removing is not None
 
 
 def running() -> Installation | None:
@@ -54,8 +71,11 @@ def forget_failure() -> None:
 
 
 def pump() -> None:
-    """Takes note of an installation that ended; called by a timer, and by hand where there are none."""
-    global _running, _failure
+    """Takes note of what ended; called by a timer, and by hand where there are none."""
+    global _running, _removing, _failure
+    if _removing is not None and not _removing.is_alive():
+        _removing = None
+        look_again()
     if _running is not None and _running.finished:
         _failure, _running = _running.error, None
         look_again()
@@ -85,13 +105,16 @@ def look_again() -> None:
 
 def stop() -> None:
     """Cancels what runs, and waits for its end."""
-    global _running
+    global _running, _removing
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     if _running is not None:
         _running.cancel()
         _running.wait(5.0)
         _running = None
+    if _removing is not None:
+        _removing.join()
+        _removing = None
 
 
 def _looked() -> tuple[float, State, list[str]]:
@@ -105,4 +128,17 @@ def _looked() -> tuple[float, State, list[str]]:
 def _tick() -> float | None:
     pump()
     redraw_panels()
-    return None if _running is None else _TICK_SECONDS
+    return None if _running is None and _removing is None else _TICK_SECONDS
+
+
+def _watch() -> None:
+    if not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=_TICK_SECONDS, persistent=True)
+
+
+def _remove(place: Home) -> None:
+    global _failure
+    try:
+        environment.remove(place)
+    except CaptureError as error:
+        _failure = error

@@ -23,6 +23,9 @@ def preferences(context: bpy.types.Context | None = None) -> bpy.types.AddonPref
 
 def home() -> Home:
     """Where the backend's environment and models are: a folder that survives an update of the extension."""
+    chosen = preferences().folder
+    if chosen:
+        return Home(Path(bpy.path.abspath(chosen)))
     try:
         folder = bpy.utils.extension_path_user(ADDON_ID, create=True)
     except ValueError:  # not installed as an extension, but enabled from a checkout

@@ -4,8 +4,13 @@
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
+from . import installing
 from .backend_view import draw_backend
 from .places import ADDON_ID
+
+
+def _moved(preferences: "VIBE_Preferences", context: bpy.types.Context) -> None:
+    installing.look_again()
 
 
 class VIBE_Preferences(bpy.types.AddonPreferences):
@@ -17,6 +22,13 @@ class VIBE_Preferences(bpy.types.AddonPreferences):
         name="Takes",
         description="Folder for new takes; empty to put each one beside its video",
         subtype="DIR_PATH",
+    )
+    folder: StringProperty(  # type: ignore[valid-type]
+        name="Backend Folder",
+        description="Where the backend is installed; empty for the folder that Blender keeps for extensions. "
+        "A short path helps on Windows, whose paths end at 259 letters",
+        subtype="DIR_PATH",
+        update=_moved,
     )
     python: StringProperty(  # type: ignore[valid-type]
         name="Python",
@@ -32,7 +44,7 @@ class VIBE_Preferences(bpy.types.AddonPreferences):
         name="PyTorch for",
         description="Where the network estimators shall run",
         items=(
-            ("auto", "This Computer", "The graphics card where there is one that PyTorch can use, else the processor"),
+            ("auto", "Automatic", "The graphics card where there is one that PyTorch can use, else the processor"),
             ("cpu", "Processor", "The smaller build, without graphics card"),
             ("cuda", "NVIDIA Card", "The build for CUDA; several gigabytes"),
         ),
@@ -44,6 +56,7 @@ class VIBE_Preferences(bpy.types.AddonPreferences):
         layout.use_property_split = True
         layout.use_property_decorate = False
         draw_backend(layout.box(), context, everything=True)
-        layout.prop(self, "takes")
+        layout.prop(self, "takes", placeholder="Beside the video")
+        layout.prop(self, "folder", placeholder="Blender's own")
         layout.prop(self, "python", placeholder="Blender's own")
-        layout.prop(self, "offline")
+        layout.prop(self, "offline", placeholder="Download")

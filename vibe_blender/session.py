@@ -35,12 +35,12 @@ from .redraw import redraw_panels
 from .scene.live import LiveTake, remove_leftovers
 from .scene.steps import Steps
 
-BUDGET_SECONDS = 0.008
-"""How long one tick may work."""
+BUDGET_SECONDS = 0.014
+"""How long one tick may work; what is begun before its end is ended a few milliseconds later at most."""
 _STEP_SECONDS = 0.004
 """No step of building is begun later than so long before the end of a tick."""
 _BUSY_SECONDS, _TICK_SECONDS = 0.015, 0.03
-_DRAW_SECONDS = 0.1
+_DRAW_SECONDS = 0.2
 _HOLDS = 10_000
 
 holds: deque[float] = deque(maxlen=_HOLDS)
@@ -78,6 +78,7 @@ class Session:
         people: how many were found so far.
         warnings: sentences for the user.
         cancelling: the user pressed Cancel.
+        latency: seconds from the first solved frame to the first stand-in in the scene, None before.
         name: of the take.
     """
 
@@ -96,7 +97,9 @@ class Session:
         self._aim = aim
         self._scene_uid: int | None = scene.session_uid
         self._events: deque[Event] = deque()
+        self.latency: float | None = None
         self._live: LiveTake | None = None
+        self._solved_at: float | None = None
         self._settled = True
         self._finish: Steps[Finished] | None = None
         self._worker = ThreadPoolExecutor(1)
@@ -169,6 +172,8 @@ class Session:
                     self._live = LiveTake(self.name, event, self._aim.start, scene, first=self._job.start or 0)
             case PersonFound() | Frames():
                 self.people += isinstance(event, PersonFound)
+                if self._solved_at is None and isinstance(event, Frames):
+                    self._solved_at = time.monotonic()
                 if self._live is not None:
                     self._live.add(event)
             case Warned(message=message):
@@ -177,7 +182,12 @@ class Session:
     def _move(self, deadline: float) -> bool:
         """Lets the stand-ins move; whether there is nothing more to do before the next event."""
         scene = self.scene
-        return self._live is None or scene is None or self._live.advance(scene, deadline)
+        if self._live is None or scene is None:
+            return True
+        settled = self._live.advance(scene, deadline)
+        if self.latency is None and self._solved_at is not None and self._live.shown:
+            self.latency = time.monotonic() - self._solved_at
+        return settled
 
     def _finished(self, last: Done, deadline: float) -> Outcome | None:
         """Builds the animation, a few milliseconds at a time; the stand-ins stay until it is there."""
@@ -302,7 +312,8 @@ def push_undo(message: str) -> None:
             bpy.ops.ed.undo_push(message=message)
 
 
-_drawn = 0.0
+_drawn: tuple[float, tuple[object, ...]] = 0.0, ()
+"""When the panel was drawn last, and what it showed."""
 
 
 def _tick() -> float | None:
@@ -311,8 +322,10 @@ def _tick() -> float | None:
     if _current is None:
         redraw_panels()
         return None
-    if time.monotonic() - _drawn > _DRAW_SECONDS:
-        _drawn = time.monotonic()
+    # A sidebar that is drawn again costs the whole view: only when it has something new to say.
+    shown = (_current.stage, _current.done, _current.people, _current.cancelling)
+    if shown != _drawn[1] and time.monotonic() - _drawn[0] > _DRAW_SECONDS:
+        _drawn = time.monotonic(), shown
         redraw_panels()
     return _BUSY_SECONDS if _current.busy() else _TICK_SECONDS
 

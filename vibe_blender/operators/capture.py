@@ -66,9 +66,9 @@ class VIBE_OT_resume_capture(Reporting, bpy.types.Operator):
     bl_idname = "vibe.resume_capture"
     bl_label = "Resume"
 
-    take: StringProperty(
+    take: StringProperty(  # type: ignore[valid-type]
         name="Take", description="Of the active take, where none is named", subtype="FILE_PATH", options={"SKIP_SAVE"}
-    )  # type: ignore[valid-type]
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -4,7 +4,6 @@
 import bpy
 
 from .. import installing, session
-from ..client import environment
 from ..places import home, plan, preferences
 from .reporting import Reporting
 
@@ -12,8 +11,8 @@ DEFAULT, NETWORKS = ("default",), ("default", "networks")
 
 
 def _nothing_runs(operator: type[bpy.types.Operator]) -> bool:
-    if installing.running() is not None:
-        operator.poll_message_set("The backend is being installed")
+    if installing.running() is not None or installing.removing():
+        operator.poll_message_set("The backend is being installed or removed")
         return False
     if session.current() is not None:
         operator.poll_message_set("Wait for the capture to end, or cancel it")
@@ -120,8 +119,7 @@ class VIBE_OT_remove_backend(Reporting, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Removes it."""
-        environment.remove(home())
-        installing.look_again()
+        installing.remove()
 
 
 class VIBE_OT_open_install_log(Reporting, bpy.types.Operator):

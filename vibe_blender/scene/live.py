@@ -75,6 +75,11 @@ class LiveTake:
         """Linear red, green, blue of a person's stand-in, and of the body that follows it."""
         return person_colour(person)
 
+    @property
+    def shown(self) -> bool:
+        """Whether somebody stands in the scene already."""
+        return bool(self._bones) and bool(self._collections())
+
     def add(self, event: PersonFound | Frames) -> None:
         """Takes in what the backend says; nothing happens in Blender yet."""
         if isinstance(event, PersonFound):
