@@ -263,7 +263,7 @@ def _draw_person(layout: bpy.types.UILayout, armature: bpy.types.Object, person:
     row.operator("vibe.select_person", text="", icon="RESTRICT_SELECT_OFF", emboss=False).armature = armature.name
     eye = "HIDE_ON" if armature.hide_get() else "HIDE_OFF"
     row.operator("vibe.show_person", text="", icon=eye, emboss=False).armature = armature.name
-    layout.label(text=f"{person.first}–{person.last}, {person.confidence:.0%} sure", icon="BLANK1")
+    layout.label(text=f"Frames {person.first}–{person.last}, {person.confidence:.0%} sure", icon="BLANK1")
 
 
 CLASSES = (VIBE_PT_capture, VIBE_PT_takes, VIBE_PT_confidence)
