@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,6 +51,13 @@ class Aim(Protocol):
     def shows_live(self) -> bool:
         """Whether stand-ins are shown while it runs."""
 
+    @property
+    def resumable(self) -> bool:
+        """Whether what an early end left is of use."""
+
+    def clean_up(self, take: Path) -> None:
+        """Removes what is of no use after an early end."""
+
     def load(self, take: Path) -> Any:
         """All that needs no Blender, on a thread of its own."""
 
@@ -63,6 +71,10 @@ class NewTake:
 
     start: int
     shows_live: bool = True
+    resumable: bool = True
+
+    def clean_up(self, take: Path) -> None:
+        """Nothing: the take can be resumed."""
 
     def load(self, take: Path) -> tuple[Path, Take, BodyModel]:
         """The take and the body it is shown with."""
@@ -99,12 +111,17 @@ class Patch:
     ramp: int
     start: int = 0
     shows_live: bool = False
+    resumable: bool = False
+
+    def clean_up(self, take: Path) -> None:
+        """Removes the folder of the capture of the stretch alone."""
+        shutil.rmtree(take.parent, ignore_errors=True)
 
     def load(self, take: Path) -> tuple[Path, Take]:
         """The blended take, saved beside the first under a new name; the capture of the stretch alone is removed."""
         blended = blend_range(load_take(self.take), load_take(take), self.first, self.last, self.ramp)
         path = save_take(blended, free_take_path(self.take.parent, f"{self.take.stem} {self.first}-{self.last}"))
-        take.unlink(missing_ok=True)
+        self.clean_up(take)
         return path, blended
 
     def build(self, loaded: tuple[Path, Take], scene: bpy.types.Scene) -> Steps[Finished]:

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The sidebar of the 3D view, tab VIBE, in the order of the work."""
 
+import time
+from functools import lru_cache
 from pathlib import Path
 
 import bpy
 
 from . import confidence_strip, installing, session
 from .backend_view import draw_backend
+from .contract.interrupted import interrupted_takes
 from .operators.active import TakeInScene, active_take
-from .operators.capture import interrupted_takes
 from .operators.presets import VIBE_PT_capture_presets
+from .places import takes_folder
 from .properties import ESTIMATORS, VIBE_CaptureSettings
 from .scene.camera import frame_rate
 from .scene.takes import PersonRecord, body_of, people, take_collections
 from .session import Outcome, Session
 from .text_view import draw_text
 
+_LOOK_SECONDS, _MOST_INTERRUPTED = 3.0, 3
 _STAGES = {
     "start": "Starting",
     "seek": "Going to the range",
@@ -224,12 +228,18 @@ def _draw_outcome(layout: bpy.types.UILayout, context: bpy.types.Context, outcom
 
 
 def _draw_interrupted(layout: bpy.types.UILayout, context: bpy.types.Context, video: Path) -> None:
-    for path in interrupted_takes(context, video)[:3]:
+    for path in _interrupted(takes_folder(context, video), video.stem, int(time.monotonic() / _LOOK_SECONDS)):
         box = layout.box()
         box.label(text=f"Interrupted: {path.stem}", icon="RECOVER_LAST")
         row = box.row(align=True)
         row.operator("vibe.resume_capture", icon="PLAY").take = str(path)
         row.operator("vibe.open_take", icon="IMPORT").filepath = str(path)
+
+
+@lru_cache(maxsize=1)
+def _interrupted(folder: Path, stem: str, _moment: int) -> tuple[Path, ...]:
+    """The first interrupted captures, looked for every few seconds and not at every redraw."""
+    return tuple(interrupted_takes(folder, stem)[:_MOST_INTERRUPTED])
 
 
 def _draw_take_line(layout: bpy.types.UILayout, collection: bpy.types.Collection, *, chosen: bool) -> None:

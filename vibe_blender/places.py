@@ -33,6 +33,12 @@ def home() -> Home:
     return Home(Path(folder))
 
 
+def takes_folder(context: bpy.types.Context, video: Path) -> Path:
+    """Where the takes of a video go."""
+    chosen = preferences(context).takes
+    return Path(bpy.path.abspath(chosen)) if chosen else video.parent
+
+
 def plan(parts: tuple[str, ...]) -> Plan:
     """How the user wants the backend installed."""
     chosen = preferences()

@@ -50,13 +50,14 @@ def register() -> None:
         getattr(bpy.app.handlers, name).append(handler)
     menus.add_menus()
     confidence_strip.enable()
-    atexit.register(_stop)
+    atexit.register(session.kill)
 
 
 def unregister() -> None:
     """Ends what runs, and takes everything away again."""
-    atexit.unregister(_stop)
-    _stop()
+    atexit.unregister(session.kill)
+    session.stop()
+    installing.stop()
     confidence_strip.disable()
     menus.remove_menus()
     for name, handler in session.HANDLERS:
@@ -66,8 +67,3 @@ def unregister() -> None:
     unregister_properties()
     for each in reversed(CLASSES):
         bpy.utils.unregister_class(each)
-
-
-def _stop() -> None:
-    session.stop()
-    installing.stop()

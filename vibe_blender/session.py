@@ -8,6 +8,7 @@ is held between two calls, because an undo or another file may have taken it awa
 from __future__ import annotations
 
 import time
+import traceback
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -94,10 +95,10 @@ class Session:
         self.people = 0
         self.warnings: list[str] = []
         self.cancelling = False
+        self.latency: float | None = None
         self._aim = aim
         self._scene_uid: int | None = scene.session_uid
         self._events: deque[Event] = deque()
-        self.latency: float | None = None
         self._live: LiveTake | None = None
         self._solved_at: float | None = None
         self._settled = True
@@ -130,12 +131,12 @@ class Session:
             self._finish = None
 
     def stop(self) -> None:
-        """Ends everything at once: the add-on is being disabled, or Blender quits."""
-        self.pause()
+        """Ends everything at once: the add-on is being disabled."""
+        self._leave()
+
+    def kill(self) -> None:
+        """Ends the backend: Blender quits, and its data is not to be touched any more."""
         self._process.close()
-        self._worker.shutdown(wait=False, cancel_futures=True)
-        if self._live is not None:
-            self._live.remove()
 
     def advance(self, deadline: float) -> Outcome | None:
         """Works until ``deadline`` (of ``time.monotonic``); how the capture ended, None while it has not."""
@@ -192,8 +193,11 @@ class Session:
     def _finished(self, last: Done, deadline: float) -> Outcome | None:
         """Builds the animation, a few milliseconds at a time; the stand-ins stay until it is there."""
         scene = self.scene
-        if scene is None:
-            return Outcome("done", f"{self.name} was captured. Its scene is gone.", "Open the take.", Path(last.take))
+        if scene is None or self.cancelling:
+            self._leave()
+            why = "Cancelled, but" if self.cancelling else "Its scene is gone, but"
+            kind = "cancelled" if self.cancelling else "done"
+            return Outcome(kind, f"{why} {self.name} is captured.", "Open the take where you want it.", Path(last.take))
         if self._loading is None:
             self.stage, self.done, self.total = "build", 0, 0
             self._loading = self._worker.submit(self._aim.load, Path(last.take))
@@ -221,23 +225,32 @@ class Session:
         return Outcome("done", text, take=finished.take, collection=finished.collection, warnings=warnings)
 
     def _ended(self, last: Failed | Cancelled) -> Outcome:
+        take = self._kept(last.take)
         self._leave()
-        take = Path(last.take) if last.take else None
         if isinstance(last, Cancelled):
-            text = "Cancelled. What was found is kept." if take else "Cancelled. There was nothing to keep yet."
+            text = "Cancelled. What was found is kept." if take else "Cancelled. There was nothing to keep."
             return Outcome("cancelled", text, take=take, resumable=take is not None)
         return Outcome("error", last.message, last.hint, take, take is not None, warnings=tuple(self.warnings))
 
     def _failed(self, error: CaptureError) -> Outcome:
+        take = self._kept(error.take if isinstance(error, CaptureLost) else "")
         self._leave()
-        lost = error.take if isinstance(error, CaptureLost) else ""
-        take = Path(lost) if lost else None
         return Outcome("error", error.message, error.hint, take, take is not None, warnings=tuple(self.warnings))
+
+    def broken(self, error: Exception) -> Outcome:
+        """The outcome of a capture that this program itself has failed."""
+        self._leave()
+        what = f"The add-on failed unexpectedly ({type(error).__name__}: {error})."
+        return Outcome("error", what, "Please report it, with what the system console says.", Path(self._job.take))
+
+    def _kept(self, take: str) -> Path | None:
+        return Path(take) if take and self._aim.resumable else None
 
     def _leave(self) -> None:
         self.pause()
         self._process.close()
         self._worker.shutdown(wait=False, cancel_futures=True)
+        self._aim.clean_up(Path(self._job.take))
         if self._live is not None:
             self._live.remove()
 
@@ -285,7 +298,11 @@ def pump() -> None:
     if _current is None:
         return
     began = time.monotonic()
-    ended = _current.advance(began + BUDGET_SECONDS)
+    try:
+        ended = _current.advance(began + BUDGET_SECONDS)
+    except Exception as error:  # the one broad catch of the add-on: a timer that raises is never called again
+        traceback.print_exc()
+        ended = _current.broken(error)
     if ended is not None:
         _current = None
         tell(ended)
@@ -293,13 +310,19 @@ def pump() -> None:
 
 
 def stop() -> None:
-    """Ends the running capture at once: the add-on is being disabled, or Blender quits."""
+    """Ends the running capture at once: the add-on is being disabled."""
     global _current, _outcome
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     session, _current, _outcome = _current, None, None
     if session is not None:
         session.stop()
+
+
+def kill() -> None:
+    """Ends the running backend: Blender quits."""
+    if _current is not None:
+        _current.kill()
 
 
 def push_undo(message: str) -> None:

@@ -227,3 +227,46 @@ def test_a_range_is_captured_again_and_blended_in(install_fake_backend, video, t
     assert Path(take_record(collection).path) == outcome.take != path
     assert path.is_file()
     assert len([action for action in bpy.data.actions if action.users]) == 1
+
+
+def test_a_range_that_is_cancelled_leaves_the_take_and_no_rest(install_fake_backend, video, tmp_path) -> None:
+    install_fake_backend("slow")
+    path = save_take(small_take(str(video)), tmp_path / "first.take")
+    bpy.ops.vibe.open_take(filepath=str(path))
+    settings = bpy.context.scene.vibe
+    settings.resolve_first, settings.resolve_last = 3, 8
+    bpy.ops.vibe.resolve_range()
+    folder = Path(session.current()._job.take).parent
+    assert folder.is_dir()
+    pump_until(lambda: session.current().done)
+    bpy.ops.vibe.cancel_capture()
+    pump_until(ended)
+    assert (session.outcome().kind, session.outcome().take) == ("cancelled", None)
+    assert not folder.exists()
+    assert Path(take_record(bpy.data.collections["first"]).path) == path
+
+
+def test_cancelling_while_it_is_built_leaves_a_finished_take(install_fake_backend, video) -> None:
+    install_fake_backend("works")
+    before = blocks()
+    begin(video)
+    pump_until(lambda: session.current()._finish is not None)
+    bpy.ops.vibe.cancel_capture()
+    session.pump()
+    assert ended()
+    outcome = session.outcome()
+    assert (outcome.kind, outcome.resumable) == ("cancelled", False)
+    assert load_take(outcome.take).status == "complete"
+    assert blocks() == before
+
+
+def test_a_fault_of_our_own_ends_the_capture_and_is_told(install_fake_backend, video, monkeypatch) -> None:
+    install_fake_backend("slow")
+    before = blocks()
+    begin(video)
+    pump_until(moving)
+    monkeypatch.setattr(session.Session, "_move", lambda *_: 1 / 0)
+    pump_until(ended)
+    assert session.outcome().kind == "error"
+    assert "ZeroDivisionError" in session.outcome().text
+    assert blocks() == before

@@ -11,6 +11,7 @@ from .protocol import Job
 from .take_file import TakeWriter, partial_path, read_note
 
 _KEY = "job"
+_PART = partial_path(Path("take")).name.removeprefix("take")
 
 
 def note_job(writer: TakeWriter, job: Job) -> None:
@@ -29,8 +30,7 @@ def interrupted_job(take: Path, models: str) -> Job:
     Raises:
         CaptureError: ``nothing_to_resume``, ``video_missing`` or ``take_damaged``.
     """
-    ending = partial_path(Path("take")).name.removeprefix("take")
-    final = take.with_name(take.name.removesuffix(ending)) if take.name.endswith(ending) else take
+    final = take.with_name(take.name.removesuffix(_PART)) if take.name.endswith(_PART) else take
     part = partial_path(final)
     line = read_note(part, _KEY) if part.is_file() else None
     if not isinstance(line, str):
@@ -43,3 +43,13 @@ def interrupted_job(take: Path, models: str) -> Job:
             "video_missing", f"The video {job.video} is not there any more.", "Put it back, then resume."
         )
     return replace(job, take=str(final.absolute()), models=models, resume=True)
+
+
+def interrupted_takes(folder: Path, stem: str) -> list[Path]:
+    """The interrupted captures in a folder that may be of a video, told by its name without the ending."""
+    try:
+        return sorted(
+            path for path in folder.iterdir() if path.name.startswith(stem) and path.name.endswith(f".take{_PART}")
+        )
+    except OSError:
+        return []

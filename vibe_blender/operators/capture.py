@@ -11,8 +11,8 @@ from .. import installing, session
 from ..aims import NewTake
 from ..contract.errors import CaptureError
 from ..contract.interrupted import interrupted_job
-from ..contract.take_file import free_take_path, partial_path
-from ..places import backend_python, capture_log, models_folder, preferences
+from ..contract.take_file import free_take_path
+from ..places import backend_python, capture_log, models_folder, takes_folder
 from .active import named_take
 from .reporting import Reporting
 
@@ -55,7 +55,7 @@ class VIBE_OT_capture(Reporting, bpy.types.Operator):
             raise CaptureError("video_missing", f"There is no video {video}.", "Choose it again.")
         if settings.use_range and settings.end and settings.end <= settings.start:
             raise CaptureError("bad_range", "The range ends before it begins.", "Correct it, or switch it off.")
-        take = free_take_path(_takes_folder(context, video), video.stem)
+        take = free_take_path(_writable_takes_folder(context, video), video.stem)
         job = settings.job(video, take, models_folder())
         session.start(job, backend_python(), capture_log(), context.scene, NewTake(settings.scene_start))
 
@@ -117,9 +117,8 @@ class VIBE_OT_dismiss(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _takes_folder(context: bpy.types.Context, video: Path) -> Path:
-    chosen = preferences(context).takes
-    folder = Path(bpy.path.abspath(chosen)) if chosen else video.parent
+def _writable_takes_folder(context: bpy.types.Context, video: Path) -> Path:
+    folder = takes_folder(context, video)
     if not os.access(folder, os.W_OK) and folder.exists():
         raise CaptureError(
             "take_unwritable",
@@ -127,18 +126,6 @@ def _takes_folder(context: bpy.types.Context, video: Path) -> Path:
             "Choose another folder for takes in this add-on's preferences.",
         )
     return folder
-
-
-def interrupted_takes(context: bpy.types.Context, video: Path) -> list[Path]:
-    """Interrupted captures that may be of this video, told by their names."""
-    chosen = preferences(context).takes
-    folder = Path(bpy.path.abspath(chosen)) if chosen else video.parent
-    try:
-        found = sorted(folder.iterdir())
-    except OSError:
-        return []
-    ending = partial_path(Path("x.take")).name.removeprefix("x")
-    return [path for path in found if path.name.startswith(video.stem) and path.name.endswith(ending)]
 
 
 CLASSES = (VIBE_OT_capture, VIBE_OT_resume_capture, VIBE_OT_cancel_capture, VIBE_OT_dismiss)

@@ -11,7 +11,7 @@ from .. import session
 from ..aims import Patch
 from ..contract.errors import CaptureError
 from ..contract.take_file import load_take
-from ..places import backend_python, capture_log, home, models_folder
+from ..places import backend_python, capture_log, models_folder
 from ..scene.takes import TakeRecord, locate
 from .active import has_take, named_take
 from .capture import backend_ready
@@ -39,7 +39,7 @@ class VIBE_OT_resolve_range(Reporting, bpy.types.Operator):
         path = locate(record, bpy.data.filepath)
         take = load_take(path)
         first, last = _video_range(record, settings.resolve_first, settings.resolve_last)
-        folder = Path(tempfile.mkdtemp(prefix="range-", dir=home().folder))
+        folder = Path(tempfile.mkdtemp(prefix="vibe-range-"))
         job = replace(
             settings.job(Path(record.video), folder / f"{path.stem}.take", models_folder()),
             start=max(first - _CONTEXT, record.first_frame),

@@ -7,10 +7,9 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from vibe_blender import places, session
-from vibe_blender.contract.interrupted import note_job
+from vibe_blender.contract.interrupted import interrupted_takes, note_job
 from vibe_blender.contract.protocol import Job
 from vibe_blender.contract.take_file import TakeWriter
-from vibe_blender.operators.capture import interrupted_takes
 
 pytestmark = pytest.mark.usefixtures("panel")
 
@@ -72,7 +71,7 @@ def test_an_interrupted_capture_is_found_and_resumed_as_it_was_begun(video, jobs
     with TakeWriter(video.with_suffix(".take")) as writer:
         note_job(writer, begun)
     bpy.context.scene.vibe.fast = True  # the settings of now do not matter
-    (found,) = interrupted_takes(bpy.context, video)
+    (found,) = interrupted_takes(video.parent, video.stem)
     bpy.ops.vibe.resume_capture(take=str(found))
     assert jobs == [replace(begun, resume=True)]
 
