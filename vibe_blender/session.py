@@ -34,6 +34,7 @@ from .contract.protocol import (
 )
 from .redraw import redraw_panels
 from .scene.live import LiveTake, remove_leftovers
+from .scene.removal import remove_unfinished
 from .scene.steps import Steps
 
 BUDGET_SECONDS = 0.014
@@ -362,7 +363,8 @@ def before_undo(*_: object) -> None:
 
 @bpy.app.handlers.persistent
 def after_undo(*_: object) -> None:
-    """An undo may bring stand-ins back that were removed since."""
+    """An undo may bring back what was removed since: stand-ins, and what was half built at that moment."""
+    remove_unfinished()
     if _current is None:
         remove_leftovers()
 

@@ -14,7 +14,7 @@ from .animation import animating, hide_untracked
 from .armature import add_armature
 from .body import BodyModel, adding_body, load_body_model, rest_body
 from .camera import add_backdrop, add_camera, frame_rate
-from .removal import discard
+from .removal import discard, finished, new_unfinished
 from .steps import Steps, run_through
 from .takes import mark_parts, write_person_record, write_take_record
 
@@ -86,7 +86,7 @@ def assembling(
     if model is None:
         model = yield from _loading_body_model()
     fps = frame_rate(scene)
-    collection = bpy.data.collections.new(name)
+    collection = new_unfinished(name)
     try:
         actors = []
         for person in (person for person in take.people if len(person.frames)):
@@ -99,6 +99,7 @@ def assembling(
         mark_parts([actor.body for actor in actors], camera, take)
         write_take_record(collection, take, path, start=start, scene_fps=fps)
         yield
+        finished(collection)
         scene.collection.children.link(collection)
     except BaseException:
         discard(collection, list(collection.objects))

@@ -24,7 +24,7 @@ from ..motion.rotations import bone_location, bone_rotations
 from .armature import add_armature, bone_quaternions
 from .body import RestBody, adding_skin, load_body_model, person_colour, rest_body
 from .camera import frame_rate
-from .removal import discard, remove_collection
+from .removal import discard, new_unfinished, remove_collection
 from .steps import Steps
 
 _CAPTURING, _STAND_IN = "vibe_capturing", "vibe_stand_in"
@@ -147,7 +147,7 @@ class LiveTake:
     def _adding(self, person: int, scene_uid: int) -> Steps[None]:
         model, rest = load_body_model(), self._rest[person].result()
         # Built out of sight: the scene's evaluation is not troubled before everything is there.
-        nursery = bpy.data.collections.new(f"{self._name} (nursery)")
+        nursery = new_unfinished(f"{self._name} (nursery)")
         try:
             name = f"{self._name} person {person} (capturing)"
             armature = add_armature(name, rest.joints, rest.crown, nursery)

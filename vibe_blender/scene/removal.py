@@ -5,6 +5,26 @@ from __future__ import annotations
 
 import bpy
 
+_UNFINISHED = "vibe_unfinished"
+
+
+def new_unfinished(name: str) -> bpy.types.Collection:
+    """A collection for what is being built. It may get into an undo step, and come back with that."""
+    collection = bpy.data.collections.new(name)
+    collection[_UNFINISHED] = True
+    return collection
+
+
+def finished(collection: bpy.types.Collection) -> None:
+    """Everything is in it now."""
+    del collection[_UNFINISHED]
+
+
+def remove_unfinished() -> None:
+    """Removes what undo or redo has brought back half built; nothing may be in the making meanwhile."""
+    for collection in [collection for collection in bpy.data.collections if _UNFINISHED in collection]:
+        discard(collection, list(collection.objects))
+
 
 def remove_collection(collection: bpy.types.Collection, ours: list[bpy.types.Object]) -> None:
     """Removes a collection and the objects in it that are ours; what else is in it stays in sight and in place.

@@ -10,6 +10,7 @@ bpy = pytest.importorskip("bpy")
 from tests.fake_backend import small_take, walking_person
 from tests.vibe_blender.conftest import blocks
 from vibe_blender.scene.assembly import assemble, assembling
+from vibe_blender.scene.removal import remove_unfinished
 from vibe_blender.scene.steps import run_through
 from vibe_blender.scene.takes import remove_take
 
@@ -47,6 +48,21 @@ def test_closed_at_any_step_it_leaves_nothing(scene, boxes, take) -> None:
         assert blocks() != before
         steps.close()
         assert blocks() == before, stop
+
+
+def test_what_comes_back_half_built_is_known(scene, boxes, take) -> None:
+    before = blocks()
+    steps = assembling(take, scene, "walk", start=1, model=boxes)
+    for _ in range(30):
+        next(steps)
+    remove_unfinished()
+    assert blocks() == before
+    with pytest.raises(ReferenceError):  # as undo would have left it
+        steps.close()
+    run_through(assembling(take, scene, "walk", start=1, model=boxes))
+    there = blocks()
+    remove_unfinished()
+    assert blocks() == there
 
 
 def test_the_mannequin_is_loaded_beside_blender(scene) -> None:
