@@ -14,21 +14,6 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PICTURES = REPOSITORY / "build" / "window"
-EXTENSION = "bl_ext.user_default.vibe_blender"
-# What a first start asks about the look of Blender is not what is tested here; the processor draws what a graphics card
-# would, so what it draws is kept plain.
-SETTINGS = """import bpy
-preferences = bpy.context.preferences
-preferences.view.show_splash = False
-preferences.system.viewport_aa = "OFF"
-preferences.system.use_overlay_smooth_wire = False
-bpy.ops.wm.save_userpref()
-"""
-ALLOW_ONLINE = "import bpy; bpy.context.preferences.system.use_online_access = True; bpy.ops.wm.save_userpref()"
-STAND_IN = """import runpy, sys
-sys.argv = [{path!r}, {mode!r}]
-runpy.run_path({path!r}, run_name="__main__")
-"""
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +42,7 @@ def fresh(root, tmp_path) -> Iterator:
     from tests.window.desktop import Desktop
 
     with Desktop(root, tmp_path / "user é 好", tmp_path / "desktop", PICTURES) as desktop:
-        desktop.background("-b", "--factory-startup", "--python-expr", SETTINGS)
+        desktop.settle_in()
         yield desktop
         assert "Traceback" not in desktop.log
 
@@ -70,11 +55,8 @@ def used(root, archive, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("used")
     user = folder / "user é"
     with Desktop(root, user, folder / "work", PICTURES) as desktop:
-        desktop.background("-b", "--factory-startup", "--python-expr", SETTINGS)
-        desktop.background("-b", "--python-expr", ALLOW_ONLINE)
-        shutil.copy(archive, folder / "work")
-        zipped = str(folder / "work" / archive.name)
-        desktop.background("--command", "extension", "install-file", "-r", "user_default", "-e", zipped)
+        desktop.settle_in()
+        desktop.install(archive)
     return user
 
 
@@ -88,10 +70,7 @@ def acted(root, used, tmp_path) -> Iterator[Callable]:
     with Desktop(root, user, tmp_path / "desktop", PICTURES) as desktop:
 
         def start(mode: str, *arguments: str, **environment: str) -> Desktop:
-            fake = REPOSITORY / "tests" / "fake_backend.py"
-            (backend,) = user.glob("extensions/user_default/vibe_blender/backend")
-            (backend / "__main__.py").write_text(STAND_IN.format(path=str(fake), mode=mode), encoding="utf-8")
-            desktop.environment.update(environment, VIBE_BACKEND_PYTHON="/usr/bin/python3")
+            desktop.act(mode, **environment)
             desktop.start(*arguments)
             return desktop
 

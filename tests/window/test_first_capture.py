@@ -36,6 +36,8 @@ def test_from_the_zip_to_the_animation(fresh, archive) -> None:
     fresh.put_aside("Preferences")
 
     view = fresh.region("VIEW_3D", "WINDOW")
+    fresh.move(view)
+    fresh.key("Delete")  # the cube, which would stand where the person walks
     fresh.drop(video, view)
     fresh.click("Choose Video")
     sidebar = shown_sidebar(fresh)
@@ -78,9 +80,9 @@ def test_from_the_zip_to_the_animation(fresh, archive) -> None:
     fresh.click("Camera View", sidebar)
     fresh.picture("first_9_camera_view")
     fresh.move(view)
-    fresh.key("ctrl+z", "ctrl+z", "ctrl+z")
+    fresh.key(*["ctrl+z"] * 3)
     fresh.wait(f"not {ARMATURES}")
-    fresh.key("ctrl+shift+z", "ctrl+shift+z", "ctrl+shift+z")
+    fresh.key(*["ctrl+shift+z"] * 3)
     fresh.wait(f"len({ARMATURES}) == 1")
     fresh.picture("first_10_after_undo_and_redo")
     assert fresh.find("0 people", sidebar) == []
