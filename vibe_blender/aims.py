@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import bpy
 
@@ -15,25 +16,31 @@ from .contract.take import Take
 from .contract.take_file import free_take_path, load_take, save_take
 from .motion.blending import blend_range
 from .scene.assembly import assembling
-from .scene.body import BodyModel, load_body_model
+from .scene.body import load_body_model
 from .scene.steps import Steps
-from .scene.takes import replacing_motion, take_record, write_take_record
+from .scene.takes import remove_take, rename_take, replacing_motion, take_collections, take_record
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A finished capture, read: the file to keep and what is in it."""
+
+    path: Path
+    take: Take
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What was made.
+    """What was made in Blender.
 
     Attributes:
         what: beginning of a sentence.
-        take: the take file.
-        collection: name of its collection.
+        collection: name of the take's collection.
         people, frames: how many.
         warnings: sentences.
     """
 
     what: str
-    take: Path
     collection: str
     people: int
     frames: int
@@ -52,45 +59,50 @@ class Aim(Protocol):
         """Whether stand-ins are shown while it runs."""
 
     @property
-    def resumable(self) -> bool:
+    def keeps_unfinished(self) -> bool:
         """Whether what an early end left is of use."""
 
-    def clean_up(self, take: Path) -> None:
-        """Removes what is of no use after an early end."""
-
-    def load(self, take: Path) -> Any:
+    def load(self, take: Path) -> Loaded:
         """All that needs no Blender, on a thread of its own."""
 
-    def build(self, loaded: Any, scene: bpy.types.Scene) -> Steps[Finished]:
+    def build(self, loaded: Loaded, scene: bpy.types.Scene) -> Steps[Finished]:
         """Everything in Blender, in steps of a few milliseconds."""
+
+    def withdraw(self, take: Path, loaded: Loaded | None) -> None:
+        """Removes the files that are of no use when the capture ends early, or before it is built."""
 
 
 @dataclass(frozen=True)
 class NewTake:
-    """A new collection with rigs, bodies, actions and camera."""
+    """A new collection with rigs, bodies, actions and camera; it takes the place of those with the same take file."""
 
     start: int
     shows_live: bool = True
-    resumable: bool = True
+    keeps_unfinished: bool = True
 
-    def clean_up(self, take: Path) -> None:
-        """Nothing: the take can be resumed."""
-
-    def load(self, take: Path) -> tuple[Path, Take, BodyModel]:
-        """The take and the body it is shown with."""
+    def load(self, take: Path) -> Loaded:
+        """The take; the body it is shown with is read too."""
         loaded = load_take(take)
         if not loaded.people:
             raise CaptureError("nobody", f"There is nobody in {take.name}.", "Choose a range in which people are seen.")
-        return take, loaded, load_body_model()
+        load_body_model()
+        return Loaded(take, loaded)
 
-    def build(self, loaded: tuple[Path, Take, BodyModel], scene: bpy.types.Scene) -> Steps[Finished]:
+    def build(self, loaded: Loaded, scene: bpy.types.Scene) -> Steps[Finished]:
         """Assembles the take."""
-        path, take, model = loaded
-        assembly = yield from assembling(take, scene, path.stem, start=self.start, path=path, model=model)
+        take, model = loaded.take, load_body_model()
+        assembly = yield from assembling(take, scene, loaded.path.stem, start=self.start, path=loaded.path, model=model)
+        for former in collections_of(loaded.path, scene):
+            if former != assembly.collection:
+                name = former.name
+                remove_take(former)
+                rename_take(assembly.collection, name)
         scene.vibe.active_take = assembly.collection
-        frames = len(take.video.times)
         warnings = (*take.warnings, *assembly.warnings)
-        return Finished("Captured", path, assembly.collection.name, len(take.people), frames, warnings)
+        return Finished("Captured", assembly.collection.name, len(take.people), len(take.video.times), warnings)
+
+    def withdraw(self, take: Path, loaded: Loaded | None) -> None:
+        """Nothing: the take can be resumed, or opened."""
 
 
 @dataclass(frozen=True)
@@ -98,40 +110,51 @@ class Patch:
     """A stretch of a take that is in the scene, captured again and blended in.
 
     Attributes:
-        collection: name of the take's collection.
+        collection_uid: ``session_uid`` of the take's collection.
         take: its file, which stays as it is.
         first, last: video frames to replace, inclusive.
         ramp: frames over which the new motion is eased in and out.
     """
 
-    collection: str
+    collection_uid: int
     take: Path
     first: int
     last: int
     ramp: int
     start: int = 0
     shows_live: bool = False
-    resumable: bool = False
+    keeps_unfinished: bool = False
 
-    def clean_up(self, take: Path) -> None:
-        """Removes the folder of the capture of the stretch alone."""
-        shutil.rmtree(take.parent, ignore_errors=True)
-
-    def load(self, take: Path) -> tuple[Path, Take]:
+    def load(self, take: Path) -> Loaded:
         """The blended take, saved beside the first under a new name; the capture of the stretch alone is removed."""
         blended = blend_range(load_take(self.take), load_take(take), self.first, self.last, self.ramp)
         path = save_take(blended, free_take_path(self.take.parent, f"{self.take.stem} {self.first}-{self.last}"))
-        self.clean_up(take)
-        return path, blended
+        shutil.rmtree(take.parent, ignore_errors=True)
+        return Loaded(path, blended)
 
-    def build(self, loaded: tuple[Path, Take], scene: bpy.types.Scene) -> Steps[Finished]:
+    def build(self, loaded: Loaded, scene: bpy.types.Scene) -> Steps[Finished]:
         """New actions on the rigs that are there."""
-        path, take = loaded
-        collection = bpy.data.collections.get(self.collection)
-        record = take_record(collection) if collection is not None else None
-        if collection is None or record is None:
-            raise CaptureError("take_gone", f"{self.collection} is not in the file any more.", f"Open {path}.")
-        yield from replacing_motion(collection, take)
-        write_take_record(collection, take, path, start=record.start, scene_fps=record.scene_fps)
+        collection = next((found for found in bpy.data.collections if found.session_uid == self.collection_uid), None)
+        if collection is None or take_record(collection) is None:
+            raise CaptureError("take_gone", "The take is not in the file any more.", f"Open {loaded.path}.")
+        kept = yield from replacing_motion(collection, loaded.take, loaded.path)
+        warnings = (*loaded.take.warnings, *(f"Your action {name} is kept, unassigned." for name in kept))
         frames = self.last - self.first + 1
-        return Finished("Captured again", path, collection.name, len(take.people), frames, take.warnings)
+        return Finished("Captured again", collection.name, len(loaded.take.people), frames, warnings)
+
+    def withdraw(self, take: Path, loaded: Loaded | None) -> None:
+        """The capture of the stretch, and the blended take that nobody will see."""
+        shutil.rmtree(take.parent, ignore_errors=True)
+        if loaded is not None:
+            with contextlib.suppress(OSError):
+                loaded.path.unlink(missing_ok=True)
+
+
+def collections_of(take: Path, scene: bpy.types.Scene) -> list[bpy.types.Collection]:
+    """The collections of a scene that came from a take file; none that is linked from another .blend."""
+    found = ((collection, take_record(collection)) for collection in take_collections(scene))
+    return [
+        collection
+        for collection, record in found
+        if record is not None and record.path == str(take) and collection.library is None
+    ]

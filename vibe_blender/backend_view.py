@@ -61,9 +61,10 @@ def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, step:
 
 
 def _draw_failure(layout: bpy.types.UILayout, context: bpy.types.Context, failure: CaptureError) -> None:
-    column = layout.column()
-    column.alert = True
-    draw_text(column, context, failure.message, icon="ERROR")
+    row = layout.row()
+    row.alert = True
+    draw_text(row.column(), context, failure.message, icon="ERROR", taken_px=24)
+    row.operator("vibe.dismiss", text="", icon="X", emboss=False)
     draw_text(layout, context, failure.hint)
     layout.operator("vibe.open_install_log", text="Log", icon="TEXT")
 
@@ -96,5 +97,6 @@ def _draw_ready(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if "networks" in state.parts:
         layout.label(text="With the packages of the network estimators", icon="CHECKMARK")
     else:
+        draw_text(layout, context, "PyTorch and smplx are for the published networks; Keypoints does not need them.")
         layout.prop(preferences(), "torch")
         layout.operator("vibe.add_networks", icon="IMPORT")

@@ -64,6 +64,11 @@ def failure() -> CaptureError | None:
     return _failure
 
 
+def wants_attention() -> bool:
+    """Whether there is something to do or to read about the backend."""
+    return not ready() or running() is not None or removing() or failure() is not None
+
+
 def forget_failure() -> None:
     """The user has read it."""
     global _failure

@@ -13,7 +13,14 @@ class VIBE_MT_view(bpy.types.Menu):
         """In the order of the work."""
         layout = self.layout
         layout.operator_context = "INVOKE_DEFAULT"
-        for name in ("install_backend", "add_networks", "check_backend", "remove_backend", "cancel_install"):
+        for name in (
+            "install_backend",
+            "add_networks",
+            "check_backend",
+            "remove_backend",
+            "cancel_install",
+            "open_install_log",
+        ):
             layout.operator(f"vibe.{name}")
         layout.separator()
         for name in ("choose_video", "match_frame_rate", "capture", "resume_capture", "cancel_capture"):

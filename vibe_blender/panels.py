@@ -51,7 +51,7 @@ class VIBE_PT_capture(_Sidebar, bpy.types.Panel):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        if not installing.ready() or installing.running() is not None:
+        if installing.wants_attention():
             draw_backend(layout.box(), context, everything=False)
         settings, running = context.scene.vibe, session.current()
         column = layout.column()

@@ -100,7 +100,11 @@ class VIBE_CaptureSettings(bpy.types.PropertyGroup):
         default=False,
     )
     scene_start: IntProperty(  # type: ignore[valid-type]
-        name="Place at Frame", description="Frame of the timeline at which the captured motion begins", default=1
+        name="Place at Frame",
+        description="Frame of the timeline at which the captured motion begins",
+        default=1,
+        min=0,
+        max=1_000_000,
     )
     active_take: PointerProperty(  # type: ignore[valid-type]
         name="Take", description="The take that the buttons below are about", type=bpy.types.Collection, poll=_is_take

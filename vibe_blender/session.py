@@ -16,7 +16,7 @@ from pathlib import Path
 
 import bpy
 
-from .aims import Aim, Finished
+from .aims import Aim, Finished, Loaded
 from .client.process import CaptureLost, CaptureProcess
 from .contract.errors import CaptureError
 from .contract.protocol import (
@@ -105,7 +105,7 @@ class Session:
         self._settled = True
         self._finish: Steps[Finished] | None = None
         self._worker = ThreadPoolExecutor(1)
-        self._loading: Future | None = None
+        self._loading: Future[Loaded] | None = None
         self._process = CaptureProcess(job, python, log)
         self._job = job
 
@@ -120,10 +120,11 @@ class Session:
         self._process.cancel()
 
     def detach(self) -> None:
-        """Another file is being opened: the capture goes on, but not into a scene."""
-        self.pause()
+        """Another file was opened: the capture goes on, but not into a scene."""
         self._scene_uid = None
-        self._live = None
+        if self._live is not None:
+            self._live.remove()
+            self._live = None
 
     def pause(self) -> None:
         """Blender's data is about to change (undo): what is half built is taken away, and built again later."""
@@ -193,37 +194,39 @@ class Session:
 
     def _finished(self, last: Done, deadline: float) -> Outcome | None:
         """Builds the animation, a few milliseconds at a time; the stand-ins stay until it is there."""
-        scene = self.scene
-        if scene is None or self.cancelling:
-            self._leave()
-            why = "Cancelled, but" if self.cancelling else "Its scene is gone, but"
-            kind = "cancelled" if self.cancelling else "done"
-            return Outcome(kind, f"{why} {self.name} is captured.", "Open the take where you want it.", Path(last.take))
         if self._loading is None:
             self.stage, self.done, self.total = "build", 0, 0
             self._loading = self._worker.submit(self._aim.load, Path(last.take))
         if not self._loading.done():
             return None
+        loaded, scene = self._loading.result(), self.scene
+        if self.cancelling:
+            self._leave(loaded)
+            kept = loaded.path if self._aim.keeps_unfinished else None
+            text = f"Cancelled, but {self.name} is captured." if kept else "Cancelled. The take is as it was."
+            return Outcome("cancelled", text, "Open the take where you want it." if kept else "", kept)
+        if scene is None:
+            self._close()
+            text = f"{loaded.path.stem} is captured, but its scene is gone."
+            return Outcome("done", text, "Open the take where you want it.", loaded.path)
         if self._finish is None:
-            self._finish = self._aim.build(self._loading.result(), scene)
+            self._finish = self._aim.build(loaded, scene)
         try:
             next(self._finish)
             while time.monotonic() < deadline - _STEP_SECONDS:
                 next(self._finish)
         except StopIteration as end:
             self._finish = None
-            return self._complete(end.value)
+            return self._complete(loaded, end.value)
         return None
 
-    def _complete(self, finished: Finished) -> Outcome:
-        if self._live is not None:
-            self._live.remove()
-        self._worker.shutdown(wait=False)
+    def _complete(self, loaded: Loaded, finished: Finished) -> Outcome:
+        self._close()
         push_undo(f"Capture {finished.collection}")
         people = "1 person" if finished.people == 1 else f"{finished.people} people"
         text = f"{finished.what}: {people}, {finished.frames} frames."
         warnings = (*dict.fromkeys((*self.warnings, *finished.warnings)),)
-        return Outcome("done", text, take=finished.take, collection=finished.collection, warnings=warnings)
+        return Outcome("done", text, take=loaded.path, collection=finished.collection, warnings=warnings)
 
     def _ended(self, last: Failed | Cancelled) -> Outcome:
         take = self._kept(last.take)
@@ -240,20 +243,26 @@ class Session:
 
     def broken(self, error: Exception) -> Outcome:
         """The outcome of a capture that this program itself has failed."""
+        kept = Path(self._job.take) if self._aim.keeps_unfinished else None
         self._leave()
         what = f"The add-on failed unexpectedly ({type(error).__name__}: {error})."
-        return Outcome("error", what, "Please report it, with what the system console says.", Path(self._job.take))
+        return Outcome("error", what, "Please report it, with what the system console says.", kept)
 
     def _kept(self, take: str) -> Path | None:
-        return Path(take) if take and self._aim.resumable else None
+        return Path(take) if take and self._aim.keeps_unfinished else None
 
-    def _leave(self) -> None:
+    def _leave(self, loaded: Loaded | None = None) -> None:
+        """Ends early."""
+        self._close()
+        self._aim.withdraw(Path(self._job.take), loaded)
+
+    def _close(self) -> None:
         self.pause()
         self._process.close()
         self._worker.shutdown(wait=False, cancel_futures=True)
-        self._aim.clean_up(Path(self._job.take))
         if self._live is not None:
             self._live.remove()
+            self._live = None
 
 
 _current: Session | None = None
@@ -296,7 +305,7 @@ def tell(new: Outcome | None) -> None:
 def pump() -> None:
     """Lets the running capture work for one tick; called by a timer, and by hand where there are none."""
     global _current
-    if _current is None:
+    if _current is None or bpy.app.is_job_running("RENDER"):
         return
     began = time.monotonic()
     try:
@@ -355,8 +364,8 @@ def _tick() -> float | None:
 
 
 @bpy.app.handlers.persistent
-def before_undo(*_: object) -> None:
-    """Undo and redo exchange Blender's data under our feet."""
+def before_change(*_: object) -> None:
+    """Undo, redo and opening a file exchange Blender's data under our feet."""
     if _current is not None:
         _current.pause()
 
@@ -370,23 +379,18 @@ def after_undo(*_: object) -> None:
 
 
 @bpy.app.handlers.persistent
-def before_load(*_: object) -> None:
-    """Another file is opened: a running capture goes on without a scene."""
+def after_load(*_: object) -> None:
+    """A running capture goes on without a scene. A file that was saved during a capture holds its stand-ins."""
     if _current is not None:
         _current.detach()
-
-
-@bpy.app.handlers.persistent
-def after_load(*_: object) -> None:
-    """A file that was saved during a capture holds its stand-ins."""
     remove_leftovers()
 
 
 HANDLERS = (
-    ("undo_pre", before_undo),
-    ("redo_pre", before_undo),
+    ("undo_pre", before_change),
+    ("redo_pre", before_change),
     ("undo_post", after_undo),
     ("redo_post", after_undo),
-    ("load_pre", before_load),
+    ("load_pre", before_change),
     ("load_post", after_load),
 )

@@ -165,7 +165,7 @@ def test_an_undo_while_it_is_built_begins_the_building_again(install_fake_backen
     install_fake_backend("works")
     begin(video)
     pump_until(lambda: session.current()._finish is not None and video.stem in bpy.data.collections)
-    session.before_undo()
+    session.before_change()
     assert video.stem not in bpy.data.collections
     pump_until(ended)
     assert session.outcome().kind == "done"
@@ -270,3 +270,87 @@ def test_a_fault_of_our_own_ends_the_capture_and_is_told(install_fake_backend, v
     assert session.outcome().kind == "error"
     assert "ZeroDivisionError" in session.outcome().text
     assert blocks() == before
+
+
+def test_a_resumed_take_takes_the_place_of_the_unfinished_one(install_fake_backend, video) -> None:
+    install_fake_backend("slow")
+    scene = bpy.context.scene
+    scene.vibe.scene_start = 100
+    begin(video)
+    pump_until(lambda: session.current().done >= 4)
+    bpy.ops.vibe.cancel_capture()
+    pump_until(ended)
+    bpy.ops.vibe.open_take(filepath=str(session.outcome().take))
+    (unfinished,) = take_collections(scene)
+    assert take_record(unfinished).status == "partial"
+    bpy.ops.vibe.rename_take(new_name="my walk")
+    scene.vibe.scene_start = 1
+    assert bpy.ops.vibe.resume_capture() == {"FINISHED"}
+    pump_until(ended)
+    assert session.outcome().kind == "done"
+    (finished,) = take_collections(scene)
+    record = take_record(finished)
+    assert (finished.name, record.status, record.start) == ("my walk", "complete", 100)
+    assert scene.vibe.active_take == finished
+    assert len(bpy.data.armatures) == 1
+
+
+def test_a_file_that_cannot_be_opened_changes_nothing(install_fake_backend, video, tmp_path) -> None:
+    install_fake_backend("slow")
+    begin(video)
+    pump_until(moving)
+    broken = tmp_path / "broken.blend"
+    broken.write_bytes(b"BLENDER-v405" + bytes(100))
+    with pytest.raises(RuntimeError):
+        bpy.ops.wm.open_mainfile(filepath=str(broken))
+    session.pump()
+    assert moving()
+    bpy.ops.vibe.cancel_capture()
+    pump_until(ended)
+    assert not moving()
+
+
+def test_a_range_outlives_its_file(install_fake_backend, video, tmp_path) -> None:
+    install_fake_backend("works")
+    other = tmp_path / "other.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(other), copy=True)
+    path = save_take(small_take(str(video)), tmp_path / "first.take")
+    bpy.ops.vibe.open_take(filepath=str(path))
+    settings = bpy.context.scene.vibe
+    settings.resolve_first, settings.resolve_last = 3, 8
+    bpy.ops.vibe.resolve_range()
+    bpy.ops.wm.open_mainfile(filepath=str(other))
+    pump_until(ended)
+    outcome = session.outcome()
+    assert outcome.kind == "done"
+    assert outcome.take.parent == tmp_path
+    assert bpy.ops.vibe.open_take(filepath=str(outcome.take)) == {"FINISHED"}
+
+
+def test_a_range_that_is_cancelled_while_it_is_built_leaves_all_as_it_was(
+    install_fake_backend, video, tmp_path
+) -> None:
+    install_fake_backend("works")
+    path = save_take(small_take(str(video)), tmp_path / "first.take")
+    bpy.ops.vibe.open_take(filepath=str(path))
+    before, files = blocks(), sorted(tmp_path.glob("*.take"))
+    settings = bpy.context.scene.vibe
+    settings.resolve_first, settings.resolve_last = 3, 3
+    bpy.ops.vibe.resolve_range()
+    pump_until(lambda: session.current()._finish is not None)
+    bpy.ops.vibe.cancel_capture()
+    pump_until(ended)
+    assert (session.outcome().kind, session.outcome().take) == ("cancelled", None)
+    assert blocks() == before
+    assert sorted(tmp_path.glob("*.take")) == files
+
+
+def test_a_take_that_was_renamed_meanwhile_gets_its_range(install_fake_backend, video, tmp_path) -> None:
+    install_fake_backend("works")
+    bpy.ops.vibe.open_take(filepath=str(save_take(small_take(str(video)), tmp_path / "first.take")))
+    settings = bpy.context.scene.vibe
+    settings.resolve_first, settings.resolve_last = 3, 8
+    bpy.ops.vibe.resolve_range()
+    bpy.ops.vibe.rename_take(new_name="second")
+    pump_until(ended)
+    assert (session.outcome().kind, session.outcome().collection) == ("done", "second")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import bpy
 
 from ..contract.errors import CaptureError
-from ..scene.takes import TakeRecord, take_record
+from ..scene.takes import TakeRecord, take_collections, take_record
 
 UNDO = {"UNDO"}
 """No REGISTER: there is nothing to adjust after the click."""
@@ -21,8 +21,12 @@ class TakeInScene:
 
 
 def active_take(context: bpy.types.Context) -> TakeInScene | None:
-    """The take that the buttons are about; None where there is none."""
-    return _found(context.scene.vibe.active_take)
+    """The take that the buttons are about: the chosen one, else the first of the scene; None where there is none."""
+    there = take_collections(context.scene)
+    chosen = context.scene.vibe.active_take
+    if chosen not in there:
+        chosen = there[0] if there else None
+    return _found(chosen)
 
 
 def has_take(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:

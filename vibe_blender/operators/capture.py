@@ -8,11 +8,12 @@ import bpy
 from bpy.props import StringProperty
 
 from .. import installing, session
-from ..aims import NewTake
+from ..aims import NewTake, collections_of
 from ..contract.errors import CaptureError
 from ..contract.interrupted import interrupted_job
 from ..contract.take_file import free_take_path
 from ..places import backend_python, capture_log, models_folder, takes_folder
+from ..scene.takes import take_record
 from .active import named_take
 from .reporting import Reporting
 
@@ -61,7 +62,7 @@ class VIBE_OT_capture(Reporting, bpy.types.Operator):
 
 
 class VIBE_OT_resume_capture(Reporting, bpy.types.Operator):
-    """Go on with an interrupted capture where it stopped, with the settings it was begun with"""
+    """Go on with an interrupted capture where it stopped, with the capture settings it was begun with"""
 
     bl_idname = "vibe.resume_capture"
     bl_label = "Resume"
@@ -79,7 +80,9 @@ class VIBE_OT_resume_capture(Reporting, bpy.types.Operator):
         """Starts the backend with the job that was interrupted."""
         path = self.take or named_take("", context).record.path
         job = interrupted_job(Path(bpy.path.abspath(path)), models_folder())
-        session.start(job, backend_python(), capture_log(), context.scene, NewTake(context.scene.vibe.scene_start))
+        former = [take_record(collection) for collection in collections_of(Path(job.take), context.scene)]
+        start = next((record.start for record in former if record is not None), context.scene.vibe.scene_start)
+        session.start(job, backend_python(), capture_log(), context.scene, NewTake(start))
 
 
 class VIBE_OT_cancel_capture(bpy.types.Operator):

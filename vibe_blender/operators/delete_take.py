@@ -7,9 +7,9 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ..contract.errors import CaptureError
-from ..contract.take_file import partial_path
-from ..scene.takes import remove_take
-from .active import UNDO, has_take, named_take
+from ..contract.take_file import partial_path, read_note
+from ..scene.takes import locate, remove_take, take_record
+from .active import UNDO, TakeInScene, has_take, named_take
 from .reporting import Reporting
 
 
@@ -41,13 +41,14 @@ class VIBE_OT_delete_take(Reporting, bpy.types.Operator):
         """What would be lost."""
         take = named_take(self.name, context)
         self.layout.label(text=f"Remove {take.collection.name} from this file?", icon="TRASH")
-        self.layout.prop(self, "delete_file", text=f"Also Delete {Path(take.record.path).name}")
+        self.layout.prop(self, "delete_file")
+        if self.delete_file:
+            self.layout.label(text=take.record.path)
 
     def run(self, context: bpy.types.Context) -> None:
         """Removes it."""
         take = named_take(self.name, context)
-        path = Path(take.record.path)
-        paths = [path, partial_path(path)] if self.delete_file else []
+        paths = _files(take) if self.delete_file else []
         remove_take(take.collection)
         for path in paths:
             try:
@@ -56,6 +57,25 @@ class VIBE_OT_delete_take(Reporting, bpy.types.Operator):
                 raise CaptureError(
                     "take_unwritable", f"{path} could not be deleted: {error.strerror}.", "Delete it by hand."
                 ) from error
+
+
+def _files(take: TakeInScene) -> list[Path]:
+    """The take's file and what an interrupted capture left beside it: takes for certain, and nobody else's.
+
+    Raises:
+        CaptureError: a .blend file from a stranger may name any file.
+    """
+    others = [found for found in bpy.data.collections if found != take.collection]
+    records = [record for found in others if (record := take_record(found)) is not None]
+    if any(record.path == take.record.path for record in records):
+        raise CaptureError(
+            "take_in_use", f"{take.record.path} is also shown by another take of this file.", "Delete that one first."
+        )
+    path = locate(take.record, bpy.data.filepath)
+    found = [item for item in (path, partial_path(path)) if item.is_file()]
+    for item in found:
+        read_note(item, "job")  # raises where it is no take
+    return found
 
 
 CLASSES = (VIBE_OT_delete_take,)

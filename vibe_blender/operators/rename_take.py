@@ -27,7 +27,7 @@ class VIBE_OT_rename_take(Reporting, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Asks for the name."""
-        self.new_name = self.name or context.scene.vibe.active_take.name
+        self.new_name = named_take(self.name, context).collection.name
         return context.window_manager.invoke_props_dialog(self)
 
     def run(self, context: bpy.types.Context) -> None:

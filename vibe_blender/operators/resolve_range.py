@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Capture a stretch of a take again, with the settings of now, and blend it in."""
 
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,12 @@ class VIBE_OT_resolve_range(Reporting, bpy.types.Operator):
         path = locate(record, bpy.data.filepath)
         take = load_take(path)
         first, last = _video_range(record, settings.resolve_first, settings.resolve_last)
+        if not os.access(path.parent, os.W_OK):
+            raise CaptureError(
+                "take_unwritable",
+                f"The new take goes beside {path.name}, and {path.parent} cannot be written.",
+                "Move the take where you may write, and open it there.",
+            )
         folder = Path(tempfile.mkdtemp(prefix="vibe-range-"))
         job = replace(
             settings.job(Path(record.video), folder / f"{path.stem}.take", models_folder()),
@@ -48,8 +55,12 @@ class VIBE_OT_resolve_range(Reporting, bpy.types.Operator):
             focal_px=take.camera.focal_px,  # or the two stretches would not fit together
             people="all",  # matched with those of the take
         )
-        aim = Patch(chosen.collection.name, path, first, last, settings.resolve_blend)
-        session.start(job, backend_python(), capture_log(), context.scene, aim)
+        aim = Patch(chosen.collection.session_uid, path, first, last, settings.resolve_blend)
+        try:
+            session.start(job, backend_python(), capture_log(), context.scene, aim)
+        except CaptureError:
+            aim.withdraw(Path(job.take), None)
+            raise
 
 
 def _video_range(record: TakeRecord, first: int, last: int) -> tuple[int, int]:
@@ -58,7 +69,7 @@ def _video_range(record: TakeRecord, first: int, last: int) -> tuple[int, int]:
     low = record.first_frame + round((first - record.start) * rate)
     high = record.first_frame + round((last - record.start) * rate)
     low, high = max(low, record.first_frame), min(high, record.first_frame + record.frame_count - 1)
-    if high <= low:
+    if high < low:
         raise CaptureError(
             "bad_range", f"Frames {first} to {last} of the timeline are not in the take.", "Choose frames of the take."
         )
