@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +22,26 @@ from vibe_blender.contract.take import Take
 FAKE = Path(__file__).resolve().parent.parent / "fake_backend.py"
 _CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * 0.03
 _SIDES = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leaves with pytest's exit status where Python's own way out would crash.
+
+    Blender 4.2 as a Python module frees its classes' properties after the interpreter: wherever a property group whose
+    properties have functions (update, poll) was registered, even if unregistered again, the process ends with a
+    segmentation fault after the last test. Blender itself and the modules from 4.5 on do not. Everything that pytest
+    and Python do at their end is done before; only the freeing of memory is left out.
+    """
+    bpy = sys.modules.get("bpy")
+    if bpy is None or bpy.app.binary_path or bpy.app.version >= (4, 5, 0):
+        return
+    session = config.pluginmanager.get_plugin("session")
+    if session is not None:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(session.exitstatus))
 
 
 @pytest.fixture
