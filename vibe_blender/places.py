@@ -14,6 +14,8 @@ from .client.installation import Plan
 
 ADDON_ID = (__package__ or "").rpartition(".")[0] or __package__
 """Blender's name of the extension, ``bl_ext.<repository>.vibe_blender``."""
+BACKEND_FOLDER = "vibe_blender_backend"
+"""Name of our own folder in the one that the user has chosen for the backend, which may hold anything else."""
 
 
 def preferences(context: bpy.types.Context | None = None) -> bpy.types.AddonPreferences:
@@ -22,29 +24,32 @@ def preferences(context: bpy.types.Context | None = None) -> bpy.types.AddonPref
 
 
 def home() -> Home:
-    """Where the backend's environment and models are: a folder that survives an update of the extension."""
+    """Where the backend's environment and models are: a folder that survives an update of the extension.
+
+    It need not exist yet: panels ask for it whenever they are drawn, and only an installation makes it.
+    """
     chosen = preferences().folder
     if chosen:
-        return Home(Path(bpy.path.abspath(chosen)))
+        folder = _absolute(chosen)
+        return Home(folder if folder.name == BACKEND_FOLDER else folder / BACKEND_FOLDER)
     try:
-        folder = bpy.utils.extension_path_user(ADDON_ID, create=True)
+        return Home(Path(bpy.utils.extension_path_user(ADDON_ID)))
     except ValueError:  # not installed as an extension, but enabled from a checkout
-        folder = bpy.utils.user_resource("DATAFILES", path="vibe_blender", create=True)
-    return Home(Path(folder))
+        return Home(Path(bpy.utils.user_resource("DATAFILES", path="vibe_blender")))
 
 
 def takes_folder(context: bpy.types.Context, video: Path) -> Path:
     """Where the takes of a video go."""
     chosen = preferences(context).takes
-    return Path(bpy.path.abspath(chosen)) if chosen else video.parent
+    return _absolute(chosen) if chosen else video.parent
 
 
 def plan(parts: tuple[str, ...]) -> Plan:
     """How the user wants the backend installed."""
     chosen = preferences()
-    python = Path(bpy.path.abspath(chosen.python)) if chosen.python else blender_python()
-    offline = Path(bpy.path.abspath(chosen.offline)) if chosen.offline else None
-    return Plan(python=python, parts=parts, torch=chosen.torch, offline=offline)
+    python = _absolute(chosen.python) if chosen.python else blender_python()
+    offline = _absolute(chosen.offline) if chosen.offline else None
+    return Plan(python=python, parts=parts, torch=chosen.torch, offline=offline, online=bpy.app.online_access)
 
 
 def blender_python() -> Path:
@@ -71,3 +76,11 @@ def models_folder() -> str:
 def capture_log() -> Path:
     """Where the backend's own words go."""
     return home().folder / "capture.log"
+
+
+def _absolute(setting: str) -> Path:
+    """A path of the preferences; one relative to a .blend file that was never saved starts in the user's own folder.
+
+    The folder that Blender happened to be started in is never meant.
+    """
+    return Path.home() / bpy.path.abspath(setting)

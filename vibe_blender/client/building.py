@@ -16,8 +16,9 @@ from ..contract.errors import CaptureError
 from ..contract.protocol import Failed, Progress, event_from_line
 from ..contract.version import VERSION
 from .commands import Runner
-from .environment import Home, Marker, erase, folder_bytes, inspect, interpreter, move, site_packages
+from .environment import MARKER, Home, Marker, folder_bytes, inspect, interpreter, site_packages
 from .installers import Installers, Show
+from .ownership import discard, make_own, move
 from .pip_output import explain
 from .requirements import package_name, requirements
 
@@ -43,12 +44,14 @@ class Plan:
         parts: ``("default",)`` or ``("default", "networks")``.
         torch: build of PyTorch; ``auto`` is ``cuda`` where an NVIDIA driver answers, else ``cpu``.
         offline: folder of wheels and models to install from; None uses the network.
+        online: whether the network may be used; where it may not, all has to be there already or in the folder.
     """
 
     python: Path
     parts: tuple[str, ...] = ("default",)
     torch: Literal["auto", "cpu", "cuda"] = "auto"
     offline: Path | None = None
+    online: bool = True
 
 
 class Builder:
@@ -65,8 +68,13 @@ class Builder:
         torch = self._torch()
         state = inspect(self._home, self._program)
         wanted = ("ready", self._plan.parts, torch)
-        if (state.condition, state.parts, state.torch) == wanted and self._works_already():
-            return
+        fault = state.reason
+        if (state.condition, state.parts, state.torch) == wanted:
+            fault = self._fault()
+            if not fault:
+                return
+        if not self._may_download:
+            raise _not_allowed(fault)
         new, needed = self._home.unfinished, self._needed
         version = self._python()
         self._check_room(torch)
@@ -82,16 +90,21 @@ class Builder:
         self._mark(torch, version)
         self._exchange()
 
-    def _works_already(self) -> bool:
-        """Whether the environment that is there does, its models made whole."""
+    @property
+    def _may_download(self) -> bool:
+        """Whether there is a place to get packages from, the network or a folder."""
+        return self._plan.online or self._plan.offline is not None
+
+    def _fault(self) -> str:
+        """Why the environment that is there does not work, its models made whole; empty where it does."""
         try:
             self._fetch_models(self._home.environment, 0.2)
             self._verify(self._home.environment, 0.8)
         except CaptureError as error:
             if error.code != "environment_faulty":
                 raise
-            return False
-        return True
+            return error.message
+        return ""
 
     def _torch(self) -> str:
         """The build of PyTorch to install, empty without networks."""
@@ -145,6 +158,7 @@ class Builder:
 
     def _virtual_environment(self) -> None:
         self._show("Making a Python environment.", 0.01)
+        make_own(self._home.unfinished)
         ended = self._runner.run([self._plan.python, "-I", "-m", "venv", self._home.unfinished])
         if ended.status == 0 and interpreter(self._home.unfinished).exists():
             return
@@ -171,11 +185,14 @@ class Builder:
                     case Failed(code, message, hint):
                         failure = CaptureError(code, message, _HINTS.get(code, hint))
 
-        source = ["--from", str(self._plan.offline)] if self._plan.offline else []
+        # From where they lie already nothing can be fetched: it is only told whether they are whole.
+        place = self._plan.offline or (None if self._may_download else self._home.models)
+        source = ["--from", str(place)] if place else []
         command = self._backend(environment, "models", "fetch", "--events", "--models", self._home.models, *source)
         ended = self._runner.run(command, folder=self._program, read=read)
         if ended.status:
-            raise failure or explain(ended.lines, "models fetch", self._home.log)
+            failure = failure or explain(ended.lines, "models fetch", self._home.log)
+            raise failure if self._may_download else _not_allowed(failure.message)
 
     def _verify(self, environment: Path, begin: float) -> None:
         """Raises ``environment_faulty`` where the doctor finds that a part asked for would not run."""
@@ -228,7 +245,16 @@ class Builder:
             if self._home.former.exists():
                 move(self._home.former, self._home.environment)
             raise
-        erase(self._home.former)
+        discard(self._home.former, first=MARKER)
+
+
+def _not_allowed(fault: str) -> CaptureError:
+    """The error where something would have to be downloaded, and may not be."""
+    return CaptureError(
+        "network_not_allowed",
+        f"A package or model has to be downloaded, and Blender may not use the internet. {fault}".rstrip(),
+        "Allow online access in Preferences > System, or name an offline folder in this add-on's preferences.",
+    )
 
 
 def _longest_path() -> int:

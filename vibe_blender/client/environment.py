@@ -6,23 +6,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sqlite3
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from ..contract.errors import CaptureError
+from .ownership import discard, discard_files, discard_log, foreign, is_ours, move
 from .process import PROGRAM_FOLDER
 from .requirements import requirements
 
 MARKER = "vibe.json"
 """Written last into a new environment: one without it was never finished."""
+_MODELS = ("pose_detection.tflite", "pose_landmark_full.tflite")
 _LOCK = "install.lock"
-_RENAME_SECONDS = 5.0
 _REMOVE_SECONDS = 5.0
 
 Condition = Literal["absent", "ready", "outdated", "broken"]
@@ -30,7 +29,10 @@ Condition = Literal["absent", "ready", "outdated", "broken"]
 
 @dataclass(frozen=True)
 class Home:
-    """The add-on's folder among the user's own; only what is named here is ever written there."""
+    """The add-on's folder among the user's own; only what is named here is ever written there.
+
+    Where it lies is the user's choice, so that what has one of these names need not be ours: see ``ownership``.
+    """
 
     folder: Path
 
@@ -134,7 +136,7 @@ class Marker:
                 torch=str(record["torch"]),
                 python_version=str(record["python_version"]),
                 packages=tuple(str(name) for name in record["packages"]),
-                models=tuple((str(name), int(size)) for name, size in record["models"]),
+                models=tuple((Path(str(name)).name, int(size)) for name, size in record["models"]),
                 size_bytes=int(record["size_bytes"]),
             )
         except (OSError, ValueError, KeyError, TypeError):
@@ -143,9 +145,18 @@ class Marker:
 
 def inspect(home: Home, program: Path = PROGRAM_FOLDER) -> State:
     """What there is, told from a few small files; no process is started, nothing is imported."""
+    try:
+        return _inspected(home, program)
+    except OSError as error:
+        return State("broken", (), f"{home.folder} cannot be read: {error.strerror or error}.", "", 0, "")
+
+
+def _inspected(home: Home, program: Path) -> State:
     if _interrupted(home):
-        with contextlib.suppress(CaptureError), claim(home):
+        with contextlib.suppress(CaptureError, OSError), claim(home):
             _reinstate(home)
+    if not is_ours(home.environment):
+        return State("broken", (), foreign(home.environment).message, "", 0, "")
     if not home.environment.exists():
         return State("absent", (), "The backend is not installed.", "", 0, "")
     marker = Marker.load(home.environment)
@@ -166,29 +177,46 @@ def missing_models(home: Home) -> list[str]:
 
 
 def remove(home: Home) -> None:
-    """Leaves nothing of the backend: environment, models, leftovers, log.
+    """Leaves nothing of the backend: environment, models, leftovers, log; what others have put there stays.
 
     Raises:
-        CaptureError: ``installation_running``, ``environment_in_use`` or ``environment_unwritable``.
+        CaptureError: ``installation_running``, ``environment_in_use``, ``environment_unwritable`` or ``foreign_files``.
     """
-    if not home.folder.is_dir():
-        return
-    with claim(home, _REMOVE_SECONDS):
-        recover(home)
-        if home.environment.exists():
-            move(home.environment, home.former)
-        for path in (home.former, home.models, home.downloads, home.log):
-            erase(path)
-    for name in (_LOCK, f"{_LOCK}-journal"):
-        erase(home.folder / name)
+    try:
+        if not home.folder.is_dir():
+            return
+        with claim(home, _REMOVE_SECONDS):
+            recover(home)
+            marker = Marker.load(home.environment)
+            if home.environment.exists():
+                move(home.environment, home.former)
+                discard(home.former, first=MARKER)
+            discard(home.downloads)
+            discard_files(home.models, {*_MODELS, *(name for name, _ in (marker.models if marker else ()))})
+            discard_log(home.log)
+    except OSError as error:
+        raise unwritable(home.folder, error) from error
+    with contextlib.suppress(OSError):
+        if (home.folder / _LOCK).stat().st_size == 0:  # as SQLite leaves it
+            (home.folder / _LOCK).unlink()
+        home.folder.rmdir()
 
 
 def recover(home: Home) -> None:
-    """Ends what a killed installation left: the former environment is back, or the new one in place, the rest gone."""
+    """Ends what a killed installation left: the former environment is back, or the new one in place, the rest gone.
+
+    Raises:
+        CaptureError: ``environment_in_use``, or ``foreign_files`` before anything is touched.
+    """
+    for folder in (home.environment, home.unfinished, home.former, home.downloads):
+        if not is_ours(folder):
+            raise foreign(folder)
     if _interrupted(home):
         _reinstate(home)
-    for path in (home.unfinished, home.former):
-        erase(path)
+    for folder in (home.unfinished, home.former):
+        discard(folder, first=MARKER)
+    for folder in home.models.glob("fetch-????????"):  # the backend's, killed while it downloaded
+        discard_files(folder, [*_MODELS, *(path.name for path in folder.glob("*.whl"))])
 
 
 @contextlib.contextmanager
@@ -217,7 +245,7 @@ def claim(home: Home, patience_seconds: float = 0.0) -> Iterator[None]:
             raise CaptureError(
                 "installation_running", "The backend is being installed or removed already.", "Wait until it is done."
             ) from error
-        raise unwritable(home.folder, error) from error
+        raise unwritable(home.folder / _LOCK, error) from error
     try:
         yield
     finally:
@@ -246,51 +274,11 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
-def move(source: Path, destination: Path) -> None:
-    """Renames a folder; tries for some seconds, because virus scanners hold new files for a moment.
-
-    Raises:
-        CaptureError: ``environment_in_use``.
-    """
-    deadline = time.monotonic() + _RENAME_SECONDS
-    while True:
-        try:
-            source.rename(destination)
-            return
-        except PermissionError as error:
-            if time.monotonic() > deadline:
-                raise CaptureError(
-                    "environment_in_use",
-                    f"{source} is in use and cannot be replaced.",
-                    "Stop running captures, close other Blenders, and try again.",
-                ) from error
-            time.sleep(0.2)
-
-
-def erase(path: Path) -> None:
-    """Deletes a file or folder, whatever it is; one that is not there is fine.
-
-    Raises:
-        CaptureError: ``environment_in_use``.
-    """
-    try:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise CaptureError(
-            "environment_in_use",
-            f"{path} cannot be deleted: {error.strerror or error}.",
-            "Stop running captures, close other Blenders, and try again.",
-        ) from error
-
-
 def _interrupted(home: Home) -> bool:
     """Whether an installation was killed between the two renames of the exchange."""
-    if home.environment.exists():
+    if os.path.lexists(home.environment):
         return False
-    return any(Marker.load(folder) is not None for folder in (home.unfinished, home.former))
+    return any(is_ours(folder) and Marker.load(folder) is not None for folder in (home.unfinished, home.former))
 
 
 def _reinstate(home: Home) -> None:

@@ -6,21 +6,22 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract.errors import CaptureError
 from .building import Builder, Plan
 from .commands import Runner, Stopped
-from .environment import Home, claim, erase, recover, unwritable
+from .environment import MARKER, Home, State, claim, recover, unwritable
+from .ownership import discard, new_log
 from .process import PROGRAM_FOLDER
 
 _TICK = 0.1
 _PATIENCE_SECONDS = 20.0
 """How long an installation waits for another one to delete what it left."""
 
-__all__ = ["Installation", "Plan", "Step"]
+__all__ = ["Installation", "Plan", "Step", "needs_network"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,17 @@ class Step:
 
     text: str
     fraction: float
+
+
+def needs_network(state: State, plan: Plan, missing_models: Sequence[str] = ()) -> bool:
+    """Whether carrying out a plan would download something, as far as files and settings tell.
+
+    Where it would not but must, because a closer look finds damage, and the plan is not ``online``, the installation
+    ends with ``network_not_allowed``.
+    """
+    build_is_there = "networks" not in plan.parts or plan.torch in ("auto", state.torch)
+    is_there = state.condition == "ready" and state.parts == plan.parts and build_is_there and not missing_models
+    return plan.offline is None and not is_there
 
 
 class Installation:
@@ -87,7 +99,7 @@ class Installation:
                 finally:
                     self._end()
                     with contextlib.suppress(CaptureError):  # the next start tries again
-                        erase(self._home.unfinished)
+                        discard(self._home.unfinished, first=MARKER)
         except Stopped:
             self._cancelled()
         except CaptureError as error:
@@ -115,7 +127,7 @@ class Installation:
     def _install(self) -> None:
         try:
             recover(self._home)
-            with self._home.log.open("wb") as log:
+            with new_log(self._home.log) as log:
                 runner = Runner(self._plan.python, log, self._asked)
                 Builder(self._home, self._plan, self._program, runner, self._show).build()
             self._error = None

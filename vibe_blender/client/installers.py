@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..contract.errors import CaptureError
 from .commands import Runner
-from .environment import Home, erase, folder_bytes, interpreter, site_packages
+from .environment import Home, folder_bytes, interpreter, site_packages
+from .ownership import discard, make_own
 from .pip_output import PipOutput, explain
 from .requirements import Requirements, package_name, pinned
 
@@ -36,7 +37,7 @@ class Installers:
         self._runner, self._show = runner, show
         self._environment = home.unfinished
         self._scratch = home.unfinished / "scratch"
-        self._scratch.mkdir()
+        make_own(self._scratch)
 
     def pip_itself(self, begin: float) -> None:
         """The tested pip: the one that comes with Python may be too old to tell its progress."""
@@ -57,8 +58,8 @@ class Installers:
 
     def close(self) -> None:
         """Deletes what only the installation needed."""
-        erase(self._scratch)
-        erase(self._home.downloads)
+        discard(self._scratch)
+        discard(self._home.downloads)
 
     def _from_a_place_of_the_user(self, wanted: tuple[str, ...], size: int, begin: float, end: float) -> bool:
         """Whether pip's configuration names a place with PyTorch's build for the processor; it is installed then."""
@@ -141,6 +142,7 @@ class Installers:
         self._pip(["--target", str(tools), pinned("uv", self._program)], "off")
         name = "uv.exe" if sys.platform == "win32" else "uv"
         uv = next(path for path in tools.rglob(name) if path.is_file())
+        make_own(self._home.downloads)
         measured = -_MEASURE_SECONDS
 
         def idle() -> None:

@@ -6,16 +6,20 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from vibe_blender.client.environment import Home, claim
-from vibe_blender.client.installation import Installation, Plan
+from vibe_blender.client import environment
+from vibe_blender.client.environment import Home, Marker, claim
+from vibe_blender.client.installation import Installation, Plan, Step
+from vibe_blender.client.ownership import make_own
 from vibe_blender.client.process import PROGRAM_FOLDER
 from vibe_blender.client.requirements import pinned
+from vibe_blender.contract.errors import CaptureError
 
 PROJECT = """
 [project]
@@ -51,6 +55,10 @@ elif command == "models fetch":
     if mood == "fails":
         print(json.dumps({"type": "error", "code": "fetch_failed", "message": "No.", "hint": "Run `vibe`."}))
         sys.exit(1)
+    if "--from" in words and pathlib.Path(words[words.index("--from") + 1]) == models:
+        if not (models / "small.tflite").is_file() or len((models / "small.tflite").read_bytes()) != 5:
+            print(json.dumps({"type": "error", "code": "models_missing_offline", "message": "No.", "hint": "Get it."}))
+            sys.exit(1)
     models.mkdir(parents=True, exist_ok=True)
     (models / "small.tflite").write_bytes(b"12345")
 elif command == "doctor":
@@ -69,6 +77,35 @@ elif command == "doctor":
     works = all(finding["state"] != "problem" for finding in findings)
     print(json.dumps({"capture_works": works, "findings": findings}))
 """
+
+
+def steps_of(running: Installation, seconds: float = 120.0) -> list[Step]:
+    """Every step of an installation that ends."""
+    steps = [running.step]
+    deadline = time.monotonic() + seconds
+    while not running.wait(0.01):
+        assert time.monotonic() < deadline, "the installation does not end"
+        if running.step != steps[-1]:
+            steps.append(running.step)
+    return [*steps, running.step]
+
+
+def failure_of(running: Installation) -> CaptureError:
+    """Why an installation failed, as it has to."""
+    steps_of(running)
+    assert running.error is not None
+    assert not running.cancelled
+    assert running.error.hint
+    return running.error
+
+
+def left_over(home: Home) -> list[str]:
+    """What lies in the home that does not belong there, once nobody deletes any more."""
+    if home.folder.is_dir():
+        with environment.claim(home, 30.0):
+            pass
+    there = {path.name for path in home.folder.iterdir()} if home.folder.is_dir() else set()
+    return sorted(there - {"environment", "models", "install.log", "install.lock"})
 
 
 def write_wheel(folder: Path, name: str, version: str, content: bytes = b"") -> Path:
@@ -152,6 +189,19 @@ def ready(home: Home, installed_once: Path) -> Home:
 def home(tmp_path: Path) -> Home:
     """A folder of the user's own, with a name that trips careless code."""
     return Home(tmp_path / "hö me 走 😀")
+
+
+@pytest.fixture
+def former(home) -> Marker:
+    """An environment of an earlier version that works."""
+    home.folder.mkdir()
+    make_own(home.environment)
+    home.python.parent.mkdir()
+    home.python.touch()
+    environment.site_packages(home.environment).mkdir(parents=True)
+    marker = Marker("0.0.1", "old", ("default",), "", "3.11.0", (), (("small.tflite", 5),), 1000)
+    marker.save(home.environment)
+    return marker
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from vibe_blender.client import environment
+from vibe_blender.client import environment, ownership
 from vibe_blender.client.environment import Home, Marker, claim, folder_bytes, inspect, missing_models, remove
+from vibe_blender.client.ownership import make_own
 from vibe_blender.contract.errors import CaptureError
 
 MARKER = Marker("0.1.0", "x", ("default",), "", "3.11.9", ("a-1.dist-info",), (("a.tflite", 3), ("b.tflite", 4)), 100)
@@ -18,6 +19,8 @@ MARKER = Marker("0.1.0", "x", ("default",), "", "3.11.9", ("a-1.dist-info",), ((
 @pytest.fixture
 def made(home) -> Home:
     """An environment as the marker says, made by hand."""
+    home.folder.mkdir()
+    make_own(home.environment)
     home.python.parent.mkdir(parents=True)
     home.python.touch()
     (environment.site_packages(home.environment) / "a-1.dist-info").mkdir(parents=True)
@@ -102,7 +105,7 @@ def test_an_environment_linked_in_from_elsewhere_is_unlinked_only(made, tmp_path
 
 @pytest.mark.skipif(sys.platform != "win32", reason="only Windows keeps an open file from being moved")
 def test_a_file_that_is_open_keeps_its_environment_whole(made, monkeypatch) -> None:
-    monkeypatch.setattr(environment, "_RENAME_SECONDS", 0.1)
+    monkeypatch.setattr(ownership, "_RENAME_SECONDS", 0.1)
     with made.python.open("rb"), pytest.raises(CaptureError) as held:
         remove(made)
     assert held.value.code == "environment_in_use"
@@ -110,17 +113,39 @@ def test_a_file_that_is_open_keeps_its_environment_whole(made, monkeypatch) -> N
 
 
 def test_an_environment_in_use_stays_whole(made, monkeypatch) -> None:
-    monkeypatch.setattr(environment, "_RENAME_SECONDS", 0.0)
+    monkeypatch.setattr(ownership, "_RENAME_SECONDS", 0.0)
 
     def held(*_) -> None:
         raise PermissionError(13, "The process cannot access the file")
 
-    monkeypatch.setattr(environment.Path, "rename", held)
+    monkeypatch.setattr(ownership.Path, "rename", held)
     with pytest.raises(CaptureError) as error:
         remove(made)
     assert error.value.code == "environment_in_use"
     assert "captures" in error.value.hint
     assert Marker.load(made.environment) == MARKER
+
+
+def test_a_folder_that_cannot_be_looked_at(tmp_path) -> None:
+    home = Home(tmp_path / ("x" * 300))
+    state = inspect(home)
+    assert (state.condition, state.parts) == ("broken", ())
+    assert state.reason
+    assert missing_models(home) == []
+    with pytest.raises(CaptureError) as refused:
+        remove(home)
+    assert refused.value.code == "environment_unwritable"
+
+
+def test_a_marker_leads_nowhere_else(made) -> None:
+    record = json.loads((made.environment / environment.MARKER).read_text(encoding="utf-8"))
+    record["models"] = [["../../thesis.txt", 4]]
+    (made.environment / environment.MARKER).write_text(json.dumps(record), encoding="utf-8")
+    thesis = made.folder.parent / "thesis.txt"
+    thesis.write_text("mine", encoding="utf-8")
+    made.models.mkdir()
+    remove(made)
+    assert thesis.read_text(encoding="utf-8") == "mine"
 
 
 def test_sizes(tmp_path) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from vibe_blender.client import building, environment, installation
-from vibe_blender.client.environment import Marker, inspect, missing_models, remove
-from vibe_blender.client.installation import Installation, Plan, Step
+from vibe_blender.client import environment, installation
+from vibe_blender.client.environment import Marker, State, inspect, missing_models, remove
+from vibe_blender.client.installation import Installation, Plan, Step, needs_network
 from vibe_blender.contract.errors import CaptureError
 
-from .conftest import write_wheel
+from .conftest import failure_of, left_over, steps_of
 
 STAGES = (
     "Making a Python environment.",
@@ -30,25 +29,6 @@ STAGES = (
     "Checking that everything works.",
 )
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
-
-
-def steps_of(running: Installation, seconds: float = 120.0) -> list[Step]:
-    """Every step of an installation that ends."""
-    steps = [running.step]
-    deadline = time.monotonic() + seconds
-    while not running.wait(0.01):
-        assert time.monotonic() < deadline, "the installation does not end"
-        if running.step != steps[-1]:
-            steps.append(running.step)
-    return [*steps, running.step]
-
-
-def failure_of(running: Installation) -> CaptureError:
-    steps_of(running)
-    assert running.error is not None
-    assert not running.cancelled
-    assert running.error.hint
-    return running.error
 
 
 def installed(home) -> dict[str, str]:
@@ -67,16 +47,10 @@ def lose(home, what: str) -> None:
         "one package": packages / "tiny_one-1.2.dist-info",
         "marker": home.environment / environment.MARKER,
     }
-    environment.erase(lost[what])
-
-
-def left_over(home) -> list[str]:
-    """What lies in the home that does not belong there, once nobody deletes any more."""
-    if home.folder.is_dir():
-        with environment.claim(home, 30.0):
-            pass
-    there = {path.name for path in home.folder.iterdir()} if home.folder.is_dir() else set()
-    return sorted(there - {"environment", "models", "install.log", "install.lock"})
+    if lost[what].is_dir():
+        shutil.rmtree(lost[what])
+    else:
+        lost[what].unlink()
 
 
 def alive(pid: int) -> bool:
@@ -88,18 +62,6 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-@pytest.fixture
-def former(home) -> Marker:
-    """An environment of an earlier version that works."""
-    home.environment.mkdir(parents=True)
-    home.python.parent.mkdir()
-    home.python.touch()
-    environment.site_packages(home.environment).mkdir(parents=True)
-    marker = Marker("0.0.1", "old", ("default",), "", "3.11.0", (), (("small.tflite", 5),), 1000)
-    marker.save(home.environment)
-    return marker
 
 
 class TestWhole:
@@ -209,13 +171,13 @@ class TestCancel:
         assert left_over(home) == []
 
     def test_a_new_attempt_waits_for_what_the_last_one_deletes(self, home, program, install, monkeypatch):
-        deleting, erase = threading.Event(), installation.erase
+        deleting, discard = threading.Event(), installation.discard
 
-        def slowly(path: Path) -> None:
+        def slowly(folder: Path, first: str) -> None:
             deleting.wait(10)
-            erase(path)
+            discard(folder, first)
 
-        monkeypatch.setattr(installation, "erase", slowly)
+        monkeypatch.setattr(installation, "discard", slowly)
         first = install()
         first.cancel()
         assert first.wait(5)
@@ -307,127 +269,35 @@ Installation(Home(Path({home!r})), Plan(Path(sys.executable), offline=Path({whee
         assert first.cancelled
 
 
-class TestFaults:
-    def test_a_wheel_missing_offline_is_named_with_the_command_that_gets_it(self, home, program, install, wheels):
-        (wheels / "tiny_two-1.0-py3-none-any.whl").unlink()
-        error = failure_of(install())
-        assert error.code == "package_missing_offline"
-        assert "tiny-two" in error.message
-        assert "tiny-one" not in error.message
-        assert "pip download" in error.hint
-        assert str(program / "constraints.txt") in error.hint
-        assert inspect(home, program).condition == "absent"
-        assert left_over(home) == []
-
-    def test_an_offline_folder_that_is_not_there(self, install, tmp_path):
-        error = failure_of(install(offline=tmp_path / "no stick"))
-        assert error.code == "package_missing_offline"
-        assert "pip, tiny-one, tiny-two" in error.message
-
-    def test_the_network_is_refused(self, home, program, install, monkeypatch):
-        with socket.socket() as closed:
-            closed.bind(("127.0.0.1", 0))
-            monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{closed.getsockname()[1]}/simple")
-            monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-            monkeypatch.setenv("PIP_RETRIES", "1")
-            monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-            monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-            monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
-            error = failure_of(install(offline=None))
-        assert error.code == "network_refused"
-        assert inspect(home, program).condition == "absent"
-        assert left_over(home) == []
-
-    @pytest.mark.skipif(sys.platform != "linux", reason="makes a small disk as Linux does")
-    def test_the_disk_is_full_while_pip_unpacks(self, home, program, install, wheels, monkeypatch):
-        (wheels / "tiny_two-1.0-py3-none-any.whl").unlink()
-        write_wheel(wheels, "tiny-two", "1.0", bytes(90_000_000))
-        monkeypatch.setattr(building, "_ROOM", {"": 0})
-        home.folder.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(home.folder)]
-        if subprocess.run(mount, capture_output=True, check=False).returncode:
-            pytest.skip("a small disk needs the right to mount one")
-        try:
-            error = failure_of(install())
-            assert error.code == "disk_full"
-            assert inspect(home, program).condition == "absent"
-            assert left_over(home) == []
-            assert shutil.disk_usage(home.folder).free > 70_000_000
-        finally:
-            subprocess.run(["umount", str(home.folder)], check=True)
-
-    def test_too_little_room_is_said_before_the_download(self, home, install, monkeypatch):
-        monkeypatch.setattr(building, "_ROOM", {"": 10**18})
-        error = failure_of(install())
-        assert error.code == "disk_full"
-        assert "pip install" not in home.log.read_text(encoding="utf-8")
-
-    def test_a_path_too_long_for_windows_is_said_before_the_download(self, install, monkeypatch):
-        monkeypatch.setattr(building, "_longest_path", lambda: 120)
-        assert failure_of(install()).code == "path_too_long"
-
-    def test_models_that_cannot_be_had(self, home, program, install, former):
-        (program / "backend" / "fetch").write_text("fails")
-        error = failure_of(install())
-        assert (error.code, error.message) == ("fetch_failed", "No.")
-        assert "vibe" not in error.hint, "the hint is for the panel, not for the command line"
-        assert Marker.load(home.environment) == former
-
-    def test_an_environment_that_does_not_work_does_not_replace_one_that_does(self, home, program, install, former):
-        (program / "backend" / "doctor").write_text("fails")
-        error = failure_of(install())
-        assert error.code == "environment_faulty"
-        assert "does not load" in error.message
-        assert error.hint == "Pray."
-        assert Marker.load(home.environment) == former
-        assert left_over(home) == []
-
-    def test_no_such_python(self, home, install, tmp_path):
-        assert failure_of(install(python=tmp_path / "no python")).code == "python_missing"
-
-    def test_cuda_without_a_driver(self, install, monkeypatch):
-        monkeypatch.setattr(building.shutil, "which", lambda name: None)
-        assert failure_of(install("networks", torch="cuda")).code == "no_nvidia_driver"
-
-    def test_a_home_that_cannot_be_made(self, program, wheels, tmp_path):
-        (tmp_path / "file").write_text("in the way")
-        home = environment.Home(tmp_path / "file" / "home")
-        error = failure_of(Installation(home, Plan(Path(sys.executable), offline=wheels), program))
-        assert error.code == "environment_unwritable"
+@pytest.mark.parametrize(
+    ("parts", "torch", "offline", "missing", "expected"),
+    [
+        (("default",), "auto", None, [], False),
+        (("default",), "cuda", None, [], False),
+        (("default",), "auto", None, ["small.tflite"], True),
+        (("default", "networks"), "auto", None, [], True),
+        (("default", "networks"), "auto", Path("wheels"), [], False),
+    ],
+)
+def test_what_needs_the_network(ready, program, parts, torch, offline, missing, expected):
+    plan = Plan(Path(sys.executable), parts, torch, offline)
+    assert needs_network(inspect(ready, program), plan, missing) == expected
 
 
-@posix
-class TestOddPythons:
-    """Pythons that differ from a whole one in one thing, made by a script in front of this one."""
-
-    @pytest.fixture
-    def odd(self, tmp_path):
-        def make(when: str, then: str) -> Path:
-            path = tmp_path / "odd python"
-            path.write_text(f'#!/bin/sh\nif [ "$2" = {when} ]; then {then}; fi\nexec "{sys.executable}" "$@"\n')
-            path.chmod(0o755)
-            return path
-
-        return make
-
-    def test_debian_without_the_venv_package(self, install, odd):
-        python = odd("-m", "echo 'because ensurepip is not available. On Debian/Ubuntu'; exit 1")
-        error = failure_of(install(python=python))
-        assert error.code == "venv_failed"
-        assert "python3-venv" in error.hint
-
-    def test_a_build_that_makes_environments_without_a_python(self, install, odd):
-        error = failure_of(install(python=odd("-m", 'mkdir -p "$4"; exit 0')))
-        assert error.code == "venv_failed"
-        assert "Name another Python" in error.hint
-
-    def test_one_that_is_too_old(self, install, odd):
-        error = failure_of(install(python=odd("-c", "echo 3.9.2; exit 0")))
-        assert error.code == "python_too_old"
-        assert "3.9.2" in error.message
-
-    def test_something_that_is_no_python(self, install, odd):
-        assert failure_of(install(python=odd("-c", "exit 3"))).code == "python_missing"
+@pytest.mark.parametrize(
+    ("condition", "built", "wanted", "expected"),
+    [
+        ("ready", "cpu", "cpu", False),
+        ("ready", "cuda", "auto", False),
+        ("ready", "cuda", "cpu", True),
+        ("outdated", "cpu", "cpu", True),
+        ("broken", "cpu", "cpu", True),
+    ],
+)
+def test_which_build_needs_the_network(condition, built, wanted, expected):
+    parts = ("default", "networks")
+    state = State(condition, parts, "", "3.11.9", 1, "0.1.0", built)
+    assert needs_network(state, Plan(Path(sys.executable), parts, wanted)) == expected
 
 
 def test_remove_leaves_nothing(ready, program):
@@ -447,6 +317,6 @@ def test_the_real_packages(home, pip_wheel):
     assert running.error is None, running.error
     assert inspect(home).condition == "ready"
     assert missing_models(home) == []
-    steps_of(second := Installation(home, Plan(Path(sys.executable))))
+    steps_of(second := Installation(home, Plan(Path(sys.executable), online=False)))
     assert second.error is None
     assert second.seconds < running.seconds

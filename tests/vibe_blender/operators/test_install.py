@@ -10,6 +10,7 @@ bpy = pytest.importorskip("bpy")
 from vibe_blender import installing, places
 from vibe_blender.client.environment import Home, State
 from vibe_blender.client.installation import Plan
+from vibe_blender.client.ownership import make_own
 from vibe_blender.contract.errors import CaptureError
 
 pytestmark = pytest.mark.usefixtures("panel")
@@ -56,8 +57,10 @@ def test_it_installs_as_the_preferences_say_and_can_be_cancelled(monkeypatch, tm
     chosen.torch = "cpu"
     bpy.ops.vibe.install_backend()
     running = installing.running()
-    assert running.plan == Plan(Path(chosen.python), ("default",), "cpu", tmp_path / "wheels é")
-    assert running.home == Home(tmp_path / "short")
+    assert running.plan == Plan(
+        Path(chosen.python), ("default",), "cpu", tmp_path / "wheels é", online=bpy.app.online_access
+    )
+    assert running.home == Home(tmp_path / "short" / places.BACKEND_FOLDER)
     for button in (bpy.ops.vibe.install_backend, bpy.ops.vibe.remove_backend, bpy.ops.vibe.add_networks):
         with pytest.raises(RuntimeError, match="being installed"):
             button()
@@ -91,9 +94,8 @@ def test_a_failure_is_kept_until_it_is_dismissed(monkeypatch, tmp_path) -> None:
 
 def test_it_is_removed_beside_blender(tmp_path) -> None:
     home = places.home()
-    for folder in (home.environment, home.models):
-        folder.mkdir(parents=True)
-        (folder / "file").write_text("x", encoding="utf-8")
+    make_own(home.environment)
+    (home.environment / "file").write_text("x", encoding="utf-8")
     (home.folder / "mine.txt").write_text("stays", encoding="utf-8")
     assert bpy.ops.vibe.remove_backend() == {"FINISHED"}
     pump_until(lambda: not installing.removing())
