@@ -16,3 +16,10 @@ def test_the_manifest_agrees_with_the_project() -> None:
     assert manifest["version"] == project["version"]
     assert manifest["id"].isidentifier()
     assert "blender" not in manifest["name"].lower()
+
+
+def test_the_network_permission_names_all_that_is_downloaded() -> None:
+    reason = tomllib.loads(MANIFEST.read_text(encoding="utf-8"))["permissions"]["network"]
+    assert "backend" in reason
+    assert "models" in reason
+    assert len(reason) <= 64
