@@ -4,7 +4,8 @@
 import bpy
 
 from .. import installing, session
-from ..places import home, plan, preferences
+from ..client.installation import needs_network
+from ..places import home, plan
 from .reporting import Reporting
 
 DEFAULT, NETWORKS = ("default",), ("default", "networks")
@@ -20,16 +21,20 @@ def _nothing_runs(operator: type[bpy.types.Operator]) -> bool:
     return True
 
 
-def _may_install(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+def _may_install(operator: type[bpy.types.Operator], parts: tuple[str, ...]) -> bool:
     if not _nothing_runs(operator):
         return False
-    if not bpy.app.online_access and not preferences(context).offline:
+    if not bpy.app.online_access and needs_network(installing.state(), plan(parts), installing.missing_models()):
         operator.poll_message_set(
             "Blender may not use the internet: allow online access in Preferences > System, "
             "or name an offline folder in this add-on's preferences"
         )
         return False
     return True
+
+
+def _present() -> tuple[str, ...]:
+    return installing.state().parts or DEFAULT
 
 
 class VIBE_OT_install_backend(Reporting, bpy.types.Operator):
@@ -41,11 +46,11 @@ class VIBE_OT_install_backend(Reporting, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Says why not."""
-        return _may_install(cls, context)
+        return _may_install(cls, _present())
 
     def run(self, context: bpy.types.Context) -> None:
         """Keeps the parts that are installed."""
-        installing.start(plan(installing.state().parts or DEFAULT))
+        installing.start(plan(_present()))
 
 
 class VIBE_OT_add_networks(Reporting, bpy.types.Operator):
@@ -57,7 +62,7 @@ class VIBE_OT_add_networks(Reporting, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Says why not."""
-        return _may_install(cls, context)
+        return _may_install(cls, NETWORKS)
 
     def run(self, context: bpy.types.Context) -> None:
         """Both sizes; what works stays until the new one does."""
@@ -73,11 +78,11 @@ class VIBE_OT_check_backend(Reporting, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Says why not."""
-        return _may_install(cls, context)
+        return _may_install(cls, _present())
 
     def run(self, context: bpy.types.Context) -> None:
         """An installation of what is there already is a check."""
-        installing.start(plan(installing.state().parts or DEFAULT))
+        installing.start(plan(_present()))
 
 
 class VIBE_OT_cancel_install(bpy.types.Operator):
