@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return options.command(options, session)
         except CaptureError as error:
-            take = getattr(error, "take", "") or session.kept_take()
+            take = getattr(error, "take", None)
+            take = session.kept_take() if take is None else take
             failure = Failed(error.code, error.message, error.hint, take)
         except KeyboardInterrupt:
             return session.end(Cancelled(session.kept_take()), CANCELLED)

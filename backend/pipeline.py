@@ -32,7 +32,7 @@ from vibe_blender.contract.interrupted import note_job
 from vibe_blender.contract.kept_take import KeptTake
 from vibe_blender.contract.protocol import Event, Hello, Job, Progress, Stage, VideoOpened, Warned
 from vibe_blender.contract.take import Take, Video
-from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path
+from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path, release_take_path
 
 Emit = Callable[[Event], None]
 
@@ -94,7 +94,6 @@ def run(job: Job, emit: Emit, cancelled: Flag) -> Captured:
         CaptureError: with a ``take`` where something was kept (``CaptureFailed``).
         Cancelled: the flag was set.
     """
-    _check(job)
     emit(Hello(estimator=job.estimator, device="cpu"))
     kept = KeptTake(Path(job.take))
     try:
@@ -104,29 +103,26 @@ def run(job: Job, emit: Emit, cancelled: Flag) -> Captured:
         people = _people(job)
         body = load_body(Path(str(resources.files("vibe_blender") / "assets" / "mannequin.npz")))
         _heed(cancelled)
-        with TakeWriter(Path(job.take), keep=job.resume) as writer:
-            return _Capture(job, facts, people, body, writer, emit, cancelled).run()
+        with _writer(job) as writer:
+            return _Capture(job, facts, people, body, writer, kept, emit, cancelled).run()
     except Cancelled:
         raise Cancelled(kept.find()) from None
+    finally:
+        release_take_path(Path(job.take))
+
+
+def _writer(job: Job) -> TakeWriter:
+    try:
+        return TakeWriter(Path(job.take), keep=job.resume)
+    except CaptureError as error:
+        if error.code == "take_in_use":
+            raise CaptureFailed(error, "") from error  # what is there is somebody else's
+        raise
 
 
 def _heed(cancelled: Flag) -> None:
     if cancelled.is_set():
         raise Cancelled
-
-
-def _check(job: Job) -> None:
-    if job.estimator != "keypoints":
-        raise CaptureError("no_such_estimator", f"There is no estimator {job.estimator!r}.", "Use `keypoints`.")
-    if job.device not in ("auto", "cpu"):
-        raise CaptureError(
-            "no_such_device", f"The keypoint estimator runs on the processor, not on {job.device!r}.", "Use `cpu`."
-        )
-    if job.people not in ("all", "largest") and not (job.people.isdecimal() and int(job.people) > 0):
-        raise CaptureError("bad_people", f"{job.people!r} is no choice of people.", "Use `all`, `largest` or a number.")
-    for name, value in (("focal length", job.focal_px), ("focal length", job.focal_mm), ("height", job.height_m)):
-        if value is not None and not 0 < value < 1e6:
-            raise CaptureError("bad_number", f"A {name} of {value} makes no sense.", "Give a positive number.")
 
 
 def _people(job: Job) -> People:
@@ -151,10 +147,11 @@ class _Capture:
         people: People,
         body: BodyModel,
         writer: TakeWriter,
+        kept: KeptTake,
         emit: Emit,
         cancelled: Flag,
     ) -> None:
-        self._job, self._facts, self._people, self._writer = job, facts, people, writer
+        self._job, self._facts, self._people, self._writer, self._kept = job, facts, people, writer, kept
         self._emit, self._cancelled = emit, cancelled
         self._centre_px = np.array([facts.width_px / 2, facts.height_px / 2])
         self._focal_px = _focal_px(job, facts)
@@ -322,7 +319,11 @@ class _Capture:
             if not self._cast():
                 self._writer.discard()
                 return ""
-            self._writer.finish(replace(self._solve(stoppable=False), status="partial"))
+            take = replace(self._solve(stoppable=False), status="partial")
+            if self._kept.finished:  # by somebody else: theirs stays
+                self._leave()
+                return self._growing()
+            self._writer.finish(take)
         except CaptureError:
             return self._growing()  # Nothing more can be written, but every finished stretch is there.
         return self._job.take

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from vibe_blender.contract import protocol
+from vibe_blender.contract.interrupted import note_job
 from vibe_blender.contract.kept_take import KeptTake
 from vibe_blender.contract.quaternions import from_axis_angles, multiply
 from vibe_blender.contract.skeleton import REST_JOINTS
@@ -124,6 +125,7 @@ def capture(job: protocol.Job, cancelled: threading.Event, script: Script) -> No
     say(protocol.Hello("keypoints", "cpu"))
     say(protocol.VideoOpened(job.video, WIDTH_PX, HEIGHT_PX, FPS, count))
     with TakeWriter(Path(job.take), keep=job.resume) as writer:
+        note_job(writer, job)
         before = writer.evidence(0, "take.times")
         done = start + (0 if before is None else len(before))
         if before is not None:

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
+import sqlite3
 import subprocess
 import sys
 from dataclasses import fields
@@ -16,7 +19,7 @@ from backend.evaluation import EvaluationReport, PersonReport
 from vibe_blender.contract import protocol, quaternions
 from vibe_blender.contract.skeleton import JOINT_NAMES, REST_JOINTS
 from vibe_blender.contract.take import Camera, Person, Take, Video
-from vibe_blender.contract.take_file import TakeWriter, partial_path, save_take
+from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path, save_take
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -68,6 +71,18 @@ def test_take_snippet_reads_what_the_library_wrote(tmp_path, growing) -> None:
         assert [float(value) for value in line[-5:]] == pytest.approx([*world, *take.camera.project(world)], abs=0.01)
 
 
+def test_a_take_made_by_the_documents_statements_is_one(tmp_path) -> None:
+    take, path, copy = made_take(3), tmp_path / "a.take", tmp_path / "b.take"
+    save_take(take, path)
+    (statements,) = blocks("take.md", "sql")
+    with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as database:
+        database.executescript(statements + "PRAGMA application_id = 0x56494245; PRAGMA user_version = 1;")
+        database.execute("ATTACH ? AS theirs", (str(path),))
+        for table in ("meta", "arrays"):
+            database.execute(f"INSERT INTO {table} SELECT * FROM theirs.{table}")
+    assert [person.id for person in load_take(copy).people] == [1, 4]
+
+
 def test_take_document_lists_every_array_and_key(tmp_path) -> None:
     text = (REPOSITORY / "docs" / "take.md").read_text(encoding="utf-8")
     names = {item.name for item in fields(Person)} - {"id"} | {"times", "centre_px", "from_world"}
@@ -76,15 +91,28 @@ def test_take_document_lists_every_array_and_key(tmp_path) -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)) == keys
 
 
+def with_joints(line: str) -> str:
+    """An example whose 24 joints are left out, as it would be sent."""
+    event = json.loads(line)
+    if "rest_joints" in event:
+        assert event["rest_joints"] == []
+        event["rest_joints"] = REST_JOINTS.tolist()
+    if "rotations" in event:
+        assert event["rotations"] == [[], []]
+        event["rotations"] = [[[1.0, 0.0, 0.0, 0.0]] * len(REST_JOINTS)] * 2
+    return json.dumps(event) + "\n"
+
+
 def test_protocol_examples_are_read_and_written_by_the_library() -> None:
     job, stream, other_ends = blocks("protocol.md", "json")
     assert protocol.Job.from_line(job).to_line() == job
     lines = stream.splitlines(keepends=True)
     kinds = []
     for line in [*lines, *other_ends.splitlines(keepends=True)]:
-        event = protocol.event_from_line(line)
+        whole = with_joints(line)
+        event = protocol.event_from_line(whole)
         assert event is not None
-        assert event.to_line() == line
+        assert event.to_line() == whole
         kinds.append(type(event))
     assert set(kinds) == set(protocol.Event.__subclasses__())
     assert kinds[0] is protocol.Hello

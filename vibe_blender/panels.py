@@ -228,7 +228,7 @@ def _draw_outcome(layout: bpy.types.UILayout, context: bpy.types.Context, outcom
 
 
 def _draw_interrupted(layout: bpy.types.UILayout, context: bpy.types.Context, video: Path) -> None:
-    for path in _interrupted(takes_folder(context, video), video.stem, int(time.monotonic() / _LOOK_SECONDS)):
+    for path in _interrupted(takes_folder(context, video), video, int(time.monotonic() / _LOOK_SECONDS)):
         box = layout.box()
         box.label(text=f"Interrupted: {path.stem}", icon="RECOVER_LAST")
         row = box.row(align=True)
@@ -237,9 +237,9 @@ def _draw_interrupted(layout: bpy.types.UILayout, context: bpy.types.Context, vi
 
 
 @lru_cache(maxsize=1)
-def _interrupted(folder: Path, stem: str, _moment: int) -> tuple[Path, ...]:
+def _interrupted(folder: Path, video: Path, _moment: int) -> tuple[Path, ...]:
     """The first interrupted captures, looked for every few seconds and not at every redraw."""
-    return tuple(interrupted_takes(folder, stem)[:_MOST_INTERRUPTED])
+    return tuple(interrupted_takes(folder, video)[:_MOST_INTERRUPTED])
 
 
 def _draw_take_line(layout: bpy.types.UILayout, collection: bpy.types.Collection, *, chosen: bool) -> None:

@@ -19,7 +19,7 @@ from tests.studio import CENTRE_PX, FOCAL_PX, SIZE, Cast, Studio
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.protocol import Event, Frames, Hello, PersonFound, Progress, Stage, VideoOpened
 from vibe_blender.contract.take import Take
-from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path, save_take
+from vibe_blender.contract.take_file import TakeWriter, free_take_path, load_take, partial_path, save_take
 
 
 @pytest.fixture
@@ -491,6 +491,44 @@ def test_another_job_is_not_resumed(studio: Studio, actor: Actor) -> None:
     assert caught.value.code == "resume_mismatch"
     assert "people" in caught.value.message
     assert partial_path(studio.take).read_bytes() == before
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_of_two_captures_of_one_take_the_second_does_no_harm(studio: Studio, actor: Actor, resume: bool) -> None:
+    with pytest.raises(Cancelled):
+        studio.run(Cast({1: (actor, range(75))}), stop=lambda event: isinstance(event, Frames))
+    with TakeWriter(studio.take, keep=True):
+        before = partial_path(studio.take).read_bytes()
+        with pytest.raises(CaptureFailed) as caught:
+            studio.run(Cast({1: (actor, range(75))}), resume=resume)
+        assert (caught.value.code, caught.value.take, studio.cast.asked) == ("take_in_use", "", [])
+        assert partial_path(studio.take).read_bytes() == before
+    assert studio.run(Cast({1: (actor, range(75))}), resume=True).frames == 75
+
+
+def test_what_is_kept_of_a_failure_never_replaces_somebody_elses_take(
+    studio: Studio, actor: Actor, take: Take, tmp_path: Path
+) -> None:
+    theirs = save_take(take, tmp_path / "theirs.take").read_bytes()
+
+    def arrives(event: Event) -> bool:
+        if isinstance(event, Stage) and event.name == "solve":
+            studio.take.write_bytes(theirs)
+        return False
+
+    with pytest.raises(CaptureFailed) as caught:
+        studio.run(Cast({1: (actor, range(75))}, fails_at=50), stop=arrives)
+    assert caught.value.take == str(partial_path(studio.take))
+    assert studio.take.read_bytes() == theirs
+    assert len(load_take(partial_path(studio.take)).video.times) == 50
+
+
+def test_a_capture_that_never_begins_gives_its_name_back(studio: Studio, actor: Actor) -> None:
+    path = free_take_path(studio.folder, "out é")
+    assert path == studio.take
+    with pytest.raises(Cancelled):
+        studio.run(Cast({1: (actor, range(75))}), stop=lambda event: isinstance(event, Hello))
+    assert list(studio.folder.glob("out*")) == []
 
 
 def test_resuming_where_nothing_was_begun_begins(studio: Studio, actor: Actor) -> None:

@@ -7,16 +7,16 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from .protocol import Job
+from .protocol import DEVICES, ESTIMATORS, Job
 
 
 def add_capture_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options to a parser; ``job_from`` reads them back."""
     group = parser.add_argument_group("capture")
     add = group.add_argument
-    add("--estimator", choices=("keypoints",), default="keypoints", help="what reads the pose")
+    add("--estimator", choices=ESTIMATORS, default="keypoints", help="what reads the pose")
     add("--models", default="", metavar="DIR", help="folder of the model files")
-    add("--device", choices=("auto", "cpu"), default="auto", help="where the estimator runs")
+    add("--device", choices=DEVICES, default="auto", help="where the estimator runs")
     add("--start", type=_at_least(0), metavar="F", help="first frame")
     add("--end", type=_at_least(1), metavar="F", help="frame before which to stop")
     add("--people", type=_people, default="all", metavar="all|largest|N", help="how many people to follow at most")

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import os
+import re
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
 from .errors import CaptureError
 from .protocol import Job
-from .take_file import TakeWriter, partial_path, read_note
+from .take_file import TakeWriter, final_path, is_growing, partial_path, read_note, take_stem
 
 _KEY = "job"
-_PART = partial_path(Path("take")).name.removeprefix("take")
+_NAME = re.compile(r"(?P<stem>.+?)(?: (?P<number>[1-9]\d{0,8}))?(?P<ending>\.take\.part)", re.DOTALL)
 
 
 def note_job(writer: TakeWriter, job: Job) -> None:
@@ -28,28 +31,76 @@ def interrupted_job(take: Path, models: str) -> Job:
         models: folder of the model files now, empty for the backend's default.
 
     Raises:
-        CaptureError: ``nothing_to_resume``, ``video_missing`` or ``take_damaged``.
+        CaptureError: ``nothing_to_resume``, ``take_in_use``, ``video_missing``, ``boxes_missing``, ``take_damaged``,
+            ``take_newer``, or what ``Job`` says of a job that makes no sense.
     """
-    final = take.with_name(take.name.removesuffix(_PART)) if take.name.endswith(_PART) else take
+    final = final_path(take)
     part = partial_path(final)
-    line = read_note(part, _KEY) if part.is_file() else None
-    if not isinstance(line, str):
+    if is_growing(final):
+        raise CaptureError("take_in_use", f"{final.name} is being captured now.", "Wait until it is done, or stop it.")
+    job = _noted_job(part) if part.is_file() else None
+    if job is None:
         raise CaptureError(
             "nothing_to_resume", f"{final.name} has no interrupted capture to go on with.", "Capture the video again."
         )
-    job = Job.from_line(line)
-    if not Path(job.video).is_file():
+    video, boxes = Path(job.video), Path(job.boxes)
+    if not video.is_file():
+        raise CaptureError("video_missing", f"The video {video} is not there any more.", "Put it back, then resume.")
+    # The file may be a stranger's: it must not make us open whatever path it names.
+    if job.boxes and not (boxes.parent in (video.parent, final.absolute().parent) and boxes.is_file()):
         raise CaptureError(
-            "video_missing", f"The video {job.video} is not there any more.", "Put it back, then resume."
+            "boxes_missing",
+            f"The boxes {boxes} are not beside the video or the take.",
+            "Resume it on the command line with the same `--boxes`, or capture the video again.",
         )
     return replace(job, take=str(final.absolute()), models=models, resume=True)
 
 
-def interrupted_takes(folder: Path, stem: str) -> list[Path]:
-    """The interrupted captures in a folder that may be of a video, told by its name without the ending."""
+def interrupted_takes(folder: Path, video: Path) -> list[Path]:
+    """The growing parts in a folder that interrupted captures of a video left, and nobody writes now.
+
+    Only those are opened whose names ``free_take_path`` gives to takes of this video.
+
+    Args:
+        folder: where takes go.
+        video: the video, absolute.
+    """
+    stem, found = _as_compared(take_stem(video.stem)), []
     try:
-        return sorted(
-            path for path in folder.iterdir() if path.name.startswith(stem) and path.name.endswith(f".take{_PART}")
-        )
+        names = [path.name for path in folder.iterdir()]
     except OSError:
         return []
+    for name in names:
+        number = _number(name, stem)
+        path = folder / name
+        if number and not is_growing(path) and _is_of(path, video):
+            found.append((number, path))
+    return [path for _, path in sorted(found)]
+
+
+def _number(name: str, stem: str) -> int:
+    """Which of the takes of a video a file would be by its name, 0 where of none."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return 0
+    if _as_compared(name.removesuffix(match["ending"])) == stem:
+        return 1
+    return int(match["number"] or 0) if _as_compared(match["stem"]) == stem else 0
+
+
+def _is_of(part: Path, video: Path) -> bool:
+    try:
+        job = _noted_job(part)
+    except CaptureError:
+        return False
+    return job is not None and _as_compared(job.video) == _as_compared(str(video.absolute()))
+
+
+def _noted_job(part: Path) -> Job | None:
+    line = read_note(part, _KEY)
+    return Job.from_line(line) if isinstance(line, str) else None
+
+
+def _as_compared(path: str) -> str:
+    """A path as the system takes it: on Windows case does not matter, and on a Mac two ways to write an é do not."""
+    return unicodedata.normalize("NFC", os.path.normcase(os.path.normpath(path)))

@@ -20,12 +20,18 @@ class KeptTake:
 
         That is the finished file where the capture wrote it, else the growing one where frames of it are solved.
         """
-        now, part = _changed(self._path), partial_path(self._path)
-        if now is not None and now != self._before:
+        if self.finished:
             return str(self._path)
+        part = partial_path(self._path)
         if not has_solved_frames(part):
             return ""
-        return str(self._path if now is None else part)
+        return str(part if self._path.exists() else self._path)
+
+    @property
+    def finished(self) -> bool:
+        """Whether somebody has put a finished file in the take's place since the capture began."""
+        now = _changed(self._path)
+        return now is not None and now != self._before
 
 
 def _changed(path: Path) -> int | None:

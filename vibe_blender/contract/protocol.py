@@ -8,13 +8,21 @@ standard output: ``hello`` first, exactly one of ``done``, ``error``, ``cancelle
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, get_type_hints
+from itertools import chain
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from .errors import CaptureError
 from .version import VERSION
 
 PROTOCOL_VERSION = 1
+ESTIMATORS = ("keypoints",)
+DEVICES = ("auto", "cpu")
+_JOINT_COUNT = 24  # as in skeleton.py, which needs numpy
+_MAX_NUMBER = 2**31 - 1
+_MAX_FLOAT = 1e6
+_MAX_COUNT = 2**53  # bytes are counted too
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,10 @@ class Job:
         height_m: the actor's height, None to estimate it.
         fast: read each crop once instead of also reading its mirror image.
         resume: go on with an interrupted capture of the same video.
+
+    Raises:
+        CaptureError: of a job that makes no sense ``no_such_estimator``, ``no_such_device``, ``bad_range``,
+            ``bad_people`` or ``bad_number``.
     """
 
     video: str
@@ -51,6 +63,30 @@ class Job:
     resume: bool = False
     protocol: int = PROTOCOL_VERSION
 
+    def __post_init__(self) -> None:
+        if self.estimator not in ESTIMATORS:
+            known = ", ".join(ESTIMATORS)
+            raise CaptureError(
+                "no_such_estimator", f"There is no estimator {self.estimator!r}.", f"There are: {known}."
+            )
+        if self.device not in DEVICES:
+            known = ", ".join(DEVICES)
+            raise CaptureError("no_such_device", f"Nothing can run on {self.device!r}.", f"Choose one of: {known}.")
+        start, end = self.start or 0, _MAX_NUMBER if self.end is None else self.end
+        if not 0 <= start < end <= _MAX_NUMBER:
+            raise CaptureError(
+                "bad_range", f"There are no frames from {start} to {end}.", "Give a start from 0 on and a later end."
+            )
+        if self.people not in ("all", "largest") and not 0 < _number(self.people) <= _MAX_NUMBER:
+            raise CaptureError(
+                "bad_people", f"{self.people[:80]!r} is no choice of people.", "Use `all`, `largest` or a number."
+            )
+        for name, value in (
+            ("focal length", self.focal_px), ("focal length", self.focal_mm), ("height", self.height_m)
+        ):  # fmt: skip
+            if value is not None and not 0 < value < _MAX_FLOAT:
+                raise CaptureError("bad_number", f"A {name} of {value} makes no sense.", "Give a positive number.")
+
     def to_line(self) -> str:
         """The job as one JSON line, newline included."""
         return json.dumps(asdict(self), ensure_ascii=True) + "\n"
@@ -61,9 +97,9 @@ class Job:
         record = _record(line)
         if record.get("protocol") != PROTOCOL_VERSION:
             raise _version_error(record.get("protocol"))
-        known = {item.name for item in fields(cls)}
-        unknown, kinds = sorted(set(record) - known), get_type_hints(cls)
-        wrong = [name for name in record if name in known and not _fits(record[name], kinds[name])]
+        kinds = get_type_hints(cls)
+        unknown = sorted(set(record) - set(kinds))
+        wrong = [name for name in record if name in kinds and not _fits(record[name], kinds[name])]
         if unknown or wrong or not {"video", "take"} <= set(record):
             what = "video or take is missing"
             if unknown or wrong:
@@ -198,6 +234,9 @@ _EVENTS: dict[str, type[Event]] = {
     event.TYPE: event
     for event in (Hello, VideoOpened, Stage, Progress, PersonFound, Frames, Warned, Done, Failed, Cancelled)
 }
+_FIELDS: dict[str, dict[str, Any]] = {
+    name: {item.name: get_type_hints(event)[item.name] for item in fields(event)} for name, event in _EVENTS.items()
+}
 LAST_EVENTS = (Done, Failed, Cancelled)
 
 
@@ -207,7 +246,8 @@ def event_from_line(line: str) -> Event | None:
     Fields this version does not know are left out, so a newer backend may say more.
 
     Raises:
-        CaptureError: ``bad_event`` for a line that is no event, ``protocol_version`` for another version's ``hello``.
+        CaptureError: ``bad_event`` for a line that is no event, or has values of the wrong kind or shape;
+            ``protocol_version`` for another version's ``hello``.
     """
     record = _record(line)
     kind = _EVENTS.get(str(record.pop("type", "")))
@@ -215,18 +255,63 @@ def event_from_line(line: str) -> Event | None:
         return None
     if kind is Hello and record.get("protocol") != PROTOCOL_VERSION:
         raise _version_error(record.get("protocol"))
-    known = {item.name for item in fields(kind)}
+    kinds = _FIELDS[kind.TYPE]
+    said = {name: value for name, value in record.items() if name in kinds}
+    if not all(_fits(value, kinds[name]) for name, value in said.items()):
+        raise _bad_line(line)
     try:
-        return kind(**{name: value for name, value in record.items() if name in known})
+        event = kind(**said)
     except TypeError as error:
         raise _bad_line(line) from error
+    if not _is_motion(event):
+        raise _bad_line(line)
+    return event
 
 
 def _fits(value: object, kind: Any) -> bool:
     """Whether a JSON value may stand for a field: a whole number is a number too, a truth value is not."""
     if isinstance(value, bool):
         return kind is bool
-    return isinstance(value, kind) or (isinstance(value, int) and isinstance(0.0, kind) and abs(value) < 1e9)
+    if get_origin(kind) is list:
+        return isinstance(value, list)  # what is in it, _is_motion says
+    kinds = get_args(kind) or (kind,)
+    if isinstance(value, int):
+        return (int in kinds or float in kinds) and abs(value) <= _MAX_COUNT
+    if isinstance(value, float):
+        return float in kinds and math.isfinite(value)
+    return type(value) in kinds
+
+
+def _is_motion(event: Event) -> bool:
+    """Whether a person's number, frames and arrays, where an event has any, are what they should be."""
+    if not isinstance(event, PersonFound | Frames):
+        return True
+    if not (1 <= event.person <= _MAX_NUMBER and 0 <= event.first_frame <= _MAX_NUMBER):
+        return False
+    if isinstance(event, PersonFound):
+        return _is_array(event.rest_joints, (_JOINT_COUNT, 3))
+    count = len(event.confidence)
+    return (
+        count > 0
+        and _is_array(event.rotations, (count, _JOINT_COUNT, 4))
+        and _is_array(event.root, (count, 3))
+        and _is_array(event.confidence, (count,))
+    )
+
+
+def _is_array(values: Any, shape: tuple[int, ...]) -> bool:
+    """Whether nested lists have this shape and hold numbers, none of them NaN or infinite."""
+    if len(values) != shape[0]:
+        return False
+    for size in shape[1:]:
+        if set(map(type, values)) != {list} or set(map(len, values)) != {size}:
+            return False
+        values = list(chain.from_iterable(values))
+    return {int, float} >= set(map(type, values)) and all(-_MAX_FLOAT <= value <= _MAX_FLOAT for value in values)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 11 else 0
 
 
 def _record(line: str) -> dict[str, Any]:

@@ -14,6 +14,14 @@ from .quaternions import Array
 from .skeleton import JOINT_COUNT, forward_kinematics
 from .version import VERSION
 
+STATUSES = ("complete", "partial")
+MAX_ID = 2**31 - 1
+MAX_FRAME = 2**31 - 1
+MAX_SECONDS = 1e6
+"""Eleven days; also more than Blender has frames for at thirty a second."""
+LEAST_FPS, MAX_FPS = 1e-3, 1e5
+MAX_SIDE_PX = 1 << 16
+
 
 def _check(name: str, values: Array, shape: tuple[int, ...]) -> None:
     if np.shape(values) != shape:
@@ -45,8 +53,13 @@ class Video:
         _check("times", self.times, (len(self.times),))
         if not len(self.times) or np.any(np.diff(self.times) <= 0):
             raise ValueError("the video's times do not ascend")
-        if min(self.width_px, self.height_px) < 1 or not 0 < self.fps < math.inf or self.first_frame < 0:
+        if np.max(np.abs(self.times)) > MAX_SECONDS:
+            raise ValueError(f"a frame of the video at {np.max(np.abs(self.times)):g} seconds")
+        sizes = (self.width_px, self.height_px)
+        if not (1 <= min(sizes) <= max(sizes) <= MAX_SIDE_PX and LEAST_FPS <= self.fps <= MAX_FPS):
             raise ValueError(f"a video of {self.width_px} x {self.height_px} at {self.fps} frames a second")
+        if not 0 <= self.first_frame <= MAX_FRAME - len(self.times):
+            raise ValueError(f"a first frame with the number {self.first_frame}")
 
 
 @dataclass(frozen=True)
@@ -108,6 +121,8 @@ class Person:
     keypoints: Array
 
     def __post_init__(self) -> None:
+        if not 1 <= self.id <= MAX_ID:
+            raise ValueError(f"a person with the number {self.id}")
         count = len(self.frames)
         expected = {
             "frames": (count,), "rotations": (count, JOINT_COUNT, 4), "root": (count, 3), "contacts": (count, 2),
@@ -151,6 +166,8 @@ class Take:
     warnings: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise ValueError(f"the status {self.status!r}")
         ids = [person.id for person in self.people]
         if len(set(ids)) < len(ids):
             raise ValueError(f"people with the same number: {ids}")

@@ -10,55 +10,100 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from . import take_tables
 from .errors import CaptureError
-from .take import Camera, Person, Take, Video
-from .take_errors import damaged, translated
+from .file_lock import FileLock, is_held
+from .take import Take
+from .take_errors import translated
 
-TAKE_VERSION = 1
-_APPLICATION_ID = 0x56494245  # "VIBE"
-_MAX_VALUES = 1 << 28
 _STEM_BYTES = 200
-_DTYPES = {"<f4", "<f8", "<i4", "<i8", "|u1", "|b1"}
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE arrays (
-    owner INTEGER NOT NULL, name TEXT NOT NULL, chunk INTEGER NOT NULL,
-    dtype TEXT NOT NULL, shape TEXT NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (owner, name, chunk)
-) WITHOUT ROWID;
-"""
-_PERSON_ARRAYS = (
-    "frames", "rotations", "root", "contacts", "confidence", "boxes", "rest_joints", "betas", "keypoints",
-)  # fmt: skip
-_GROWING = {"take.times", *(f"take.{name}" for name in _PERSON_ARRAYS if name not in ("rest_joints", "betas"))}
+_RESERVED_SECONDS = 60.0
+"""A backend that has not begun to write by then never will."""
+_PART, _LOCK = ".part", ".lock"
 
 
 def partial_path(path: Path) -> Path:
     """Where a take grows before it is finished."""
-    return path.with_name(path.name + ".part")
+    return path.with_name(path.name + _PART)
+
+
+def final_path(path: Path) -> Path:
+    """The take that a growing one becomes; both names will do."""
+    return path.with_name(path.name.removesuffix(_PART))
+
+
+def is_growing(path: Path) -> bool:
+    """Whether somebody, in any process, writes a take now; told by its name or that of its growing part."""
+    return is_held(_lock_path(final_path(path)))
+
+
+def take_stem(video_stem: str) -> str:
+    """What the names of a video's takes begin with: its own name, cut where file systems would not take it longer."""
+    return video_stem.encode("utf-8", "ignore")[:_STEM_BYTES].decode("utf-8", "ignore").strip() or "take"
 
 
 def free_take_path(folder: Path, video_stem: str) -> Path:
     """Where a new take of a video can go without touching another: ``walk.take``, ``walk 2.take``, …
 
+    The name is kept free for who asked first, by an empty growing part, until the take is begun, ``release_take_path``
+    gives it back, or a minute has passed.
+
     Args:
-        folder: need not be there.
-        video_stem: the video's name without its ending; cut where file systems would not take the names made of it.
+        folder: is made where it is not there.
+        video_stem: the video's name without its ending.
+
+    Raises:
+        CaptureError: ``take_unwritable`` or ``disk_full``.
     """
-    stem = video_stem.encode("utf-8", "ignore")[:_STEM_BYTES].decode("utf-8", "ignore").strip() or "take"
-    number, path = 1, folder / f"{stem}.take"
-    while path.exists() or partial_path(path).exists():
-        number += 1
-        path = folder / f"{stem} {number}.take"
+    stem = take_stem(video_stem)
+    with translated(folder, writing=True):
+        folder.mkdir(parents=True, exist_ok=True)
+        number, path = 1, folder / f"{stem}.take"
+        while not _reserve(path):
+            number += 1
+            path = folder / f"{stem} {number}.take"
     return path
+
+
+def release_take_path(path: Path) -> None:
+    """Gives a name of ``free_take_path`` back where no take was begun there."""
+    part = partial_path(path)
+    with contextlib.suppress(OSError), FileLock(_lock_path(path), 0.0):
+        if part.stat().st_size == 0:
+            part.unlink()
+
+
+def _reserve(path: Path) -> bool:
+    if _is_used(path):
+        return False
+    try:
+        with FileLock(_lock_path(path), 0.0):
+            if _is_used(path):
+                return False
+            partial_path(path).touch()
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_used(path: Path) -> bool:
+    try:
+        part = partial_path(path).stat()
+    except FileNotFoundError:
+        return path.exists()
+    return path.exists() or part.st_size > 0 or abs(time.time() - part.st_mtime) < _RESERVED_SECONDS
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + _LOCK)
 
 
 class TakeWriter:
@@ -67,33 +112,45 @@ class TakeWriter:
     def __init__(self, path: Path, *, keep: bool = False) -> None:
         """Starts ``NAME.part``, or goes on with the one that is there where ``keep`` is set.
 
+        Nobody else can write the take until ``close``; everybody can read it.
+
         Raises:
-            CaptureError: ``take_unwritable`` or ``disk_full``.
+            CaptureError: ``take_in_use``, ``take_unwritable`` or ``disk_full``; ``take_damaged`` or ``take_newer`` of
+                what is there.
         """
         self.path = path
         self._part = partial_path(path)
         self._chunks: dict[tuple[int, str], int] = {}
         with translated(self._part, writing=True):
             self._part.parent.mkdir(parents=True, exist_ok=True)
-            if not keep:
-                _remove(self._part)
-            fresh = not self._part.exists()
-            self._database = sqlite3.connect(self._part, isolation_level=None, check_same_thread=False)
+            self._lock = _claimed(path)
             try:
-                if fresh:
-                    _create(self._database)
-                else:
-                    _check_version(self._database, self._part)
-                    rows = self._database.execute("SELECT owner, name, MAX(chunk) FROM arrays GROUP BY owner, name")
-                    self._chunks = {(owner, name): chunk + 1 for owner, name, chunk in rows}
+                self._database = self._opened(keep)
             except BaseException:
-                self._database.close()
+                self._lock.release()
                 raise
+
+    def _opened(self, keep: bool) -> sqlite3.Connection:
+        if not keep:
+            _remove(self._part)
+        fresh = not self._part.exists() or self._part.stat().st_size == 0
+        database = sqlite3.connect(self._part, isolation_level=None, check_same_thread=False)
+        try:
+            if fresh:
+                take_tables.create(database)
+            else:
+                take_tables.check(database, self._part)
+                rows = database.execute("SELECT owner, name, MAX(chunk) FROM arrays GROUP BY owner, name")
+                self._chunks = {(owner, name): chunk + 1 for owner, name, chunk in rows}
+        except BaseException:
+            database.close()
+            raise
+        return database
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """Makes one transaction of all that is written inside: after a crash, all of it is there or nothing."""
-        with translated(self._part, writing=True), _transaction(self._database):
+        with translated(self._part, writing=True), take_tables.transaction(self._database):
             yield
 
     def append(self, owner: int, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -103,16 +160,16 @@ class TakeWriter:
             owner: the person's id, 0 for the video itself.
             arrays: by name; chunks of one name are concatenated along the first axis when read.
         """
-        with translated(self._part, writing=True), _transaction(self._database):
+        with translated(self._part, writing=True), take_tables.transaction(self._database):
             for name, values in arrays.items():
                 chunk = self._chunks.get((owner, name), 0)
-                _insert(self._database, owner, name, chunk, values)
+                take_tables.insert(self._database, owner, name, chunk, values)
                 self._chunks[owner, name] = chunk + 1
 
     def evidence(self, owner: int, name: str) -> NDArray[Any] | None:
         """What ``append`` stored so far under this name, or None."""
         with translated(self._part, writing=False):
-            return _read(self._database, owner, name)
+            return take_tables.read(self._database, owner, name)
 
     def names(self, owner: int) -> list[str]:
         """The names of the evidence that an owner has."""
@@ -128,17 +185,17 @@ class TakeWriter:
         The status becomes ``partial``; camera, proportions and the like are replaced by those of the piece, but the
         first frame is that of the first piece.
         """
-        with translated(self._part, writing=True), _transaction(self._database):
+        with translated(self._part, writing=True), take_tables.transaction(self._database):
             people = sorted({*self.owners("take.frames"), *(person.id for person in piece.people)})
             video = piece.video
             if (0, "take.times") in self._chunks:
                 (text,) = self._database.execute("SELECT value FROM meta WHERE key = 'video'").fetchone()
                 video = replace(video, first_frame=json.loads(text)["first_frame"])
-            _write_meta(self._database, replace(piece, video=video, status="partial"), people)
-            for owner, name, values in _arrays(piece):
-                grows = name in _GROWING
+            take_tables.write_meta(self._database, replace(piece, video=video, status="partial"), people)
+            for owner, name, values in take_tables.arrays(piece):
+                grows = name in take_tables.GROWING
                 chunk = self._chunks.get((owner, name), 0) if grows else 0
-                _insert(self._database, owner, name, chunk, values)
+                take_tables.insert(self._database, owner, name, chunk, values)
                 self._chunks[owner, name] = chunk + 1
 
     def finish(self, take: Take) -> Path:
@@ -152,16 +209,16 @@ class TakeWriter:
                 _remove(unfinished)
                 database = sqlite3.connect(unfinished, isolation_level=None)
                 try:
-                    _create(database)
-                    with _transaction(database):
-                        _write(database, take)
+                    take_tables.create(database)
+                    with take_tables.transaction(database):
+                        take_tables.write(database, take)
                 finally:
                     database.close()
                 unfinished.replace(self.path)
         finally:
             with contextlib.suppress(OSError):
                 _remove(unfinished)
-        self.close()
+        self._database.close()
         if take.status == "complete":
             # The take is in its place: whoever holds on to the old file (on Windows) makes no failure of that.
             with contextlib.suppress(OSError):
@@ -170,7 +227,7 @@ class TakeWriter:
 
     def discard(self) -> None:
         """Throws the growing file away."""
-        self.close()
+        self._database.close()
         with translated(self._part, writing=True):
             _remove(self._part)
 
@@ -187,8 +244,9 @@ class TakeWriter:
             return None if row is None else json.loads(row[0])
 
     def close(self) -> None:
-        """Lets go of the growing file and leaves it where it is."""
+        """Lets go of the growing file and leaves it where it is; others may write it now."""
         self._database.close()
+        self._lock.release()
 
     def __enter__(self) -> TakeWriter:
         return self
@@ -219,10 +277,10 @@ def load_take(path: Path) -> Take:
             "take_missing", f"There is no take at {path}.", "Check the path, or capture the video first."
         )
     with translated(path, writing=False):
-        database = _open_for_reading(path)
+        database = take_tables.open_for_reading(path)
         try:
-            _check_version(database, path)
-            return _load(database, path)
+            take_tables.check(database, path)
+            return take_tables.load(database, path)
         finally:
             database.close()
 
@@ -234,9 +292,9 @@ def read_note(path: Path, key: str) -> Any:
         CaptureError: ``take_damaged`` or ``take_newer``.
     """
     with translated(path, writing=False):
-        database = _open_for_reading(path)
+        database = take_tables.open_for_reading(path)
         try:
-            _check_version(database, path)
+            take_tables.check(database, path)
             row = database.execute("SELECT value FROM meta WHERE key = ?", (f"note.{key}",)).fetchone()
             return None if row is None else json.loads(row[0])
         finally:
@@ -248,157 +306,23 @@ def has_solved_frames(path: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        database = _open_for_reading(path)
+        database = take_tables.open_for_reading(path)
         try:
+            take_tables.check(database, path)
             return database.execute("SELECT 1 FROM meta WHERE key = 'status'").fetchone() is not None
         finally:
             database.close()
-    except sqlite3.Error:
+    except (sqlite3.Error, CaptureError):
         return False
 
 
-def _open_for_reading(path: Path) -> sqlite3.Connection:
-    # A killed writer leaves a journal that SQLite must roll back, and for that it has to write.
-    mode = "rw" if path.with_name(path.name + "-journal").exists() else "ro"
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
-    database.execute("PRAGMA trusted_schema = OFF")
-    return database
-
-
-def _create(database: sqlite3.Connection) -> None:
-    database.executescript(
-        f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {TAKE_VERSION};BEGIN; {_SCHEMA} COMMIT;"
-    )
-
-
-def _check_version(database: sqlite3.Connection, path: Path) -> None:
-    (application,) = database.execute("PRAGMA application_id").fetchone()
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if application != _APPLICATION_ID:
-        raise damaged(path, "it is not a take")
-    if version > TAKE_VERSION:
-        raise CaptureError(
-            "take_newer",
-            f"{path} was written by a newer version (take format {version}, this program reads up to {TAKE_VERSION}).",
-            "Update VIBE for Blender, or capture the video again with this version.",
-        )
-
-
-def _write(database: sqlite3.Connection, take: Take) -> None:
-    _write_meta(database, take, [person.id for person in take.people])
-    for owner, name, values in _arrays(take):
-        _insert(database, owner, name, 0, values)
-
-
-def _write_meta(database: sqlite3.Connection, take: Take, people: list[int]) -> None:
-    video = take.video
-    meta = {
-        "status": take.status, "estimator": take.estimator, "body": take.body, "device": take.device,
-        "program": take.program, "warnings": list(take.warnings),
-        "video": {
-            "path": video.path, "width_px": video.width_px, "height_px": video.height_px, "fps": video.fps,
-            "first_frame": video.first_frame,
-        },
-        "camera": {"focal_px": take.camera.focal_px},
-        "people": people,
-    }  # fmt: skip
-    rows = [(key, json.dumps(value, ensure_ascii=False)) for key, value in meta.items()]
-    database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
-
-
-def _arrays(take: Take) -> Iterator[tuple[int, str, NDArray[Any]]]:
-    """Every array of a take with its owner and name."""
-    yield 0, "take.times", take.video.times
-    yield 0, "take.centre_px", take.camera.centre_px
-    yield 0, "take.from_world", take.camera.from_world
-    for person in take.people:
-        for name in _PERSON_ARRAYS:
-            yield person.id, f"take.{name}", getattr(person, name)
-
-
-def _insert(database: sqlite3.Connection, owner: int, name: str, chunk: int, values: NDArray[Any]) -> None:
-    values = np.ascontiguousarray(values)
-    values = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    if values.dtype.str not in _DTYPES:
-        raise TypeError(f"{name}: arrays of {values.dtype} are not part of the take format")
-    database.execute(
-        "INSERT OR REPLACE INTO arrays VALUES (?, ?, ?, ?, ?, ?)",
-        (owner, name, chunk, values.dtype.str, json.dumps(values.shape), values.tobytes()),
-    )
-
-
-def _read(database: sqlite3.Connection, owner: int, name: str) -> NDArray[Any] | None:
-    rows = database.execute(
-        "SELECT dtype, shape, data FROM arrays WHERE owner = ? AND name = ? ORDER BY chunk", (owner, name)
-    )
-    chunks = [_decode(*row) for row in rows]
-    return np.concatenate(chunks) if chunks else None
-
-
-def _decode(dtype: str, shape: str, data: bytes) -> NDArray[Any]:
-    dimensions = json.loads(shape)
-    if dtype not in _DTYPES or not all(isinstance(n, int) and 0 <= n <= _MAX_VALUES for n in dimensions):
-        raise ValueError(f"array of type {dtype!r} and shape {shape!r}")
-    return np.frombuffer(data, dtype).reshape(dimensions).copy()
-
-
-def _load(database: sqlite3.Connection, path: Path) -> Take:
-    meta: dict[str, Any] = {key: json.loads(value) for key, value in database.execute("SELECT key, value FROM meta")}
-    if "status" not in meta:
-        raise CaptureError(
-            "take_empty",
-            f"{path} holds no solved frames yet.",
-            "Resume the capture with `--resume`, or start it again.",
-        )
-
-    def array(owner: int, name: str) -> NDArray[Any]:
-        values = _read(database, owner, f"take.{name}")
-        if values is None:
-            raise KeyError(f"array {name} of {owner}")
-        return values
-
-    people = tuple(
-        Person(id=int(owner), **{name: array(owner, name) for name in _PERSON_ARRAYS}) for owner in meta["people"]
-    )
-    video = meta["video"]
-    take = Take(
-        video=Video(
-            path=str(video["path"]),
-            width_px=int(video["width_px"]),
-            height_px=int(video["height_px"]),
-            fps=float(video["fps"]),
-            times=array(0, "times"),
-            first_frame=int(video["first_frame"]),
-        ),
-        camera=Camera(float(meta["camera"]["focal_px"]), array(0, "centre_px"), array(0, "from_world")),
-        people=people,
-        status=str(meta["status"]),
-        estimator=str(meta["estimator"]),
-        body=str(meta["body"]),
-        device=str(meta["device"]),
-        program=str(meta["program"]),
-        warnings=tuple(str(text) for text in meta["warnings"]),
-    )
-    first, count = take.video.first_frame, len(take.video.times)
-    for person in people:
-        if len(person.frames) and not first <= person.frames[0] <= person.frames[-1] < first + count:
-            raise ValueError(f"person {person.id} is seen outside the captured frames")
-    return take
-
-
-@contextlib.contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
-    if database.in_transaction:
-        yield
-        return
-    database.execute("BEGIN IMMEDIATE")
+def _claimed(path: Path) -> FileLock:
     try:
-        yield
-        database.execute("COMMIT")
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            database.execute("ROLLBACK")
-        raise
+        return FileLock(_lock_path(path))
+    except BlockingIOError as error:
+        raise CaptureError(
+            "take_in_use", f"Another capture is writing {path.name} now.", "Wait until it is done, or stop it."
+        ) from error
 
 
 def _remove(path: Path) -> None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import json
+import math
 
 import pytest
 
@@ -20,6 +21,7 @@ from vibe_blender.contract.protocol import (
     Warned,
     event_from_line,
 )
+from vibe_blender.contract.skeleton import REST_JOINTS
 
 EVENTS = [
     Hello("keypoints", "cpu"),
@@ -66,6 +68,77 @@ def test_an_event_without_its_fields_is_refused() -> None:
     assert caught.value.code == "bad_event"
 
 
+JOINTS, POSE = [[0.0, 1.0, 2.0]] * 24, [[1.0, 0.0, 0.0, 0.0]] * 24
+MOTION = {"rotations": [POSE, POSE], "root": [[0, 0, 1]] * 2, "confidence": [1, 0.5]}
+
+
+def test_the_body_has_as_many_joints_as_the_protocol_says() -> None:
+    person = {"type": "person", "person": 1, "first_frame": 0}
+    assert event_from_line(json.dumps({**person, "rest_joints": REST_JOINTS.tolist()})) is not None
+    frames = {"type": "frames", "person": 1, "first_frame": 0, **MOTION}
+    assert event_from_line(json.dumps(frames)) == Frames(
+        1, 0, MOTION["rotations"], MOTION["root"], MOTION["confidence"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("hello", {"device": 3}),
+        ("video", {"width_px": 1.5}),
+        ("video", {"fps": "25"}),
+        ("video", {"fps": math.nan}),
+        ("video", {"fps": math.inf}),
+        ("stage", {"name": None}),
+        ("progress", {"done": True}),
+        ("progress", {"total": 1e300}),
+        ("progress", {"total": 10**400}),
+        ("progress", {"seconds_left": "1"}),
+        ("progress", {"seconds_left": [1.0]}),
+        ("warning", {"message": {"a": 1}}),
+        ("done", {"take": 5}),
+        ("error", {"hint": None}),
+        ("cancelled", {"take": []}),
+        ("person", {"person": 0}),
+        ("person", {"person": 2**31}),
+        ("person", {"first_frame": -1}),
+        ("person", {"first_frame": 2**31}),
+        ("person", {"rest_joints": JOINTS[:23]}),
+        ("person", {"rest_joints": {}}),
+        ("person", {"rest_joints": []}),
+        ("person", {"rest_joints": [*JOINTS[:23], [0.0, 1.0]]}),
+        ("person", {"rest_joints": [*JOINTS[:23], 0.0]}),
+        ("person", {"rest_joints": [*JOINTS[:23], [0.0, 1.0, "2"]]}),
+        ("person", {"rest_joints": [*JOINTS[:23], [0.0, 1.0, math.nan]]}),
+        ("person", {"rest_joints": [*JOINTS[:23], [0.0, 1.0, 1e300]]}),
+        ("person", {"rest_joints": [*JOINTS[:23], [0.0, 1.0, 10**400]]}),
+        ("frames", {"rotations": [POSE]}),
+        ("frames", {"rotations": [POSE, POSE[:20]]}),
+        ("frames", {"rotations": [POSE, [[1.0, 0.0, 0.0]] * 24]}),
+        ("frames", {"rotations": [POSE, [[1.0, 0.0, 0.0, None]] * 24]}),
+        ("frames", {"rotations": "ab"}),
+        ("frames", {"root": [[0.0, 0.0, 0.0]]}),
+        ("frames", {"root": [[0.0, 0.0, math.inf]] * 2}),
+        ("frames", {"confidence": [0.5]}),
+        ("frames", {"confidence": [0.5, True]}),
+        ("frames", {"rotations": [], "root": [], "confidence": []}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else str(value)[:40],
+)
+def test_an_event_with_a_value_of_the_wrong_kind_is_refused(kind: str, change: dict) -> None:
+    (event, *_) = (event for event in EVENTS if kind == event.TYPE)
+    record = json.loads(event.to_line()) | (MOTION if kind == "frames" else {})
+    assert event_from_line(json.dumps(record)) is not None
+    with pytest.raises(CaptureError) as caught:
+        event_from_line(json.dumps(record | change))
+    assert caught.value.code == "bad_event"
+
+
+def test_bytes_are_counted_too() -> None:
+    event = Progress("download", 3 << 30, 5 << 30, 2e6)
+    assert event_from_line(event.to_line()) == event
+
+
 def test_a_newer_backend_may_say_more() -> None:
     assert event_from_line('{"type": "telepathy"}') is None
     assert event_from_line('{"type": "stage", "name": "watch", "mood": "good"}') == Stage("watch")
@@ -109,6 +182,32 @@ def test_a_job_with_a_value_of_the_wrong_kind_is_refused(name: str, value: objec
     record = {"video": "a.mp4", "take": "a.take", "protocol": PROTOCOL_VERSION, name: value}
     with pytest.raises(CaptureError, match=name):
         Job.from_line(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"estimator": "vibe"}, "no_such_estimator"),
+        ({"device": "cuda"}, "no_such_device"),
+        ({"people": "0"}, "bad_people"),
+        ({"people": "²"}, "bad_people"),
+        ({"people": "9" * 5000}, "bad_people"),
+        ({"focal_px": -1.0}, "bad_number"),
+        ({"height_m": math.nan}, "bad_number"),
+        ({"start": -1}, "bad_range"),
+        ({"end": 0}, "bad_range"),
+        ({"start": 7, "end": 7}, "bad_range"),
+        ({"start": 2**31}, "bad_range"),
+        ({"end": 2**31}, "bad_range"),
+    ],
+    ids=str,
+)
+def test_a_job_that_makes_no_sense_cannot_be_made(options: dict, code: str) -> None:
+    with pytest.raises(CaptureError) as caught:
+        Job("a.mp4", "a.take", **options)
+    assert caught.value.code == code
+    assert caught.value.hint
+    assert len(caught.value.message) < 200
 
 
 def test_a_whole_number_is_a_number() -> None:

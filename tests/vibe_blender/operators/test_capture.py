@@ -32,9 +32,9 @@ def test_the_settings_become_the_job(video, jobs) -> None:
     settings.use_height, settings.height_m = True, 1.5
     settings.device, settings.fast = "cpu", True
     bpy.ops.vibe.capture()
-    take = str(video.with_suffix(".take"))
+    takes = [str(video.with_name(f"{video.stem}{number}.take")) for number in ("", " 2")]
     chosen = {"start": 3, "end": 9, "people": "4", "focal_mm": 26.0, "height_m": 1.5, "device": "cpu", "fast": True}
-    assert jobs == [Job(str(video), take), Job(str(video), take, **chosen)]
+    assert jobs == [Job(str(video), takes[0]), Job(str(video), takes[1], **chosen)]
 
 
 def test_takes_go_where_the_preferences_say(video, jobs, tmp_path) -> None:
@@ -71,7 +71,7 @@ def test_an_interrupted_capture_is_found_and_resumed_as_it_was_begun(video, jobs
     with TakeWriter(video.with_suffix(".take")) as writer:
         note_job(writer, begun)
     bpy.context.scene.vibe.fast = True  # the settings of now do not matter
-    (found,) = interrupted_takes(video.parent, video.stem)
+    (found,) = interrupted_takes(video.parent, video)
     bpy.ops.vibe.resume_capture(take=str(found))
     assert jobs == [replace(begun, resume=True)]
 
