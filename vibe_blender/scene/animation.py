@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import bpy
@@ -15,6 +16,8 @@ from ..contract.take import Person, Video
 from ..motion.curves import before_gap, presence, scene_frames
 from ..motion.rotations import axis_changes, bone_location
 from .armature import bone_quaternions
+from .ownership import actions_of, keep_in_mind, mark_made, sealing
+from .removal import finished, mark_unfinished
 from .steps import Steps
 
 CONSTANT, LINEAR = 0, 1
@@ -30,16 +33,28 @@ _CONFIDENCE_COLOUR = (0.95, 0.75, 0.1)
 def animating(
     armature: bpy.types.Object, person: Person, video: Video, *, fps: float, start: float
 ) -> Steps[bpy.types.Action]:
-    """A new action with a key for every frame the person was seen in; the armature gets it when it is whole.
+    """The armature's new action; the arguments are those of ``making_action``."""
+    action = yield from making_action(armature, person, video, fps=fps, start=start)
+    give_motion(armature, action)
+    return action
+
+
+def making_action(
+    armature: bpy.types.Object, person: Person, video: Video, *, fps: float, start: float
+) -> Steps[bpy.types.Action]:
+    """A new action with a key for every frame the person was seen in, for ``give_motion``.
 
     Between those frames nothing is made up: across a gap the last pose is held, and ``tracked`` is 0.
 
     Args:
-        armature: from ``add_armature``.
+        armature: from ``add_armature``; it stays as it is.
         person: the motion.
         video: the times of its frames.
         fps: frames per second of the scene.
         start: scene frame of the video's first captured frame.
+
+    Raises:
+        CaptureError: ``bone_missing``.
     """
     grid = scene_frames(video.times, fps, start)
     frames = grid[np.asarray(person.frames, int) - video.first_frame]
@@ -50,6 +65,7 @@ def animating(
     interpolation = np.where(before_gap(person.frames), CONSTANT, LINEAR).astype(np.uint8)
 
     action = new_action(armature, armature.name)
+    mark_unfinished(action)
     try:
         for joint, name in enumerate(JOINT_NAMES):
             rotations = continuous(multiply(multiply(left[joint], person.rotations[:, joint]), right[joint]))
@@ -60,13 +76,25 @@ def animating(
             write_curve(action, LOCATION_PATH, axis, JOINT_NAMES[0], frames, location[:, axis], interpolation)
         yield
         _write_capture(action, person, video, grid, interpolation)
+        yield from sealing(action)
     except BaseException:
-        bpy.data.actions.remove(action)
+        with contextlib.suppress(ReferenceError):  # somebody was faster
+            bpy.data.actions.remove(action)
         raise
+    return action
+
+
+def give_motion(armature: bpy.types.Object, action: bpy.types.Action) -> list[bpy.types.Action]:
+    """Lets the armature move as an action from ``making_action`` says; the actions in whose place that is."""
+    # Tweaking a strip locks the action, and hides which one it is.
+    armature.animation_data_create().use_tweak_mode = False
+    before = actions_of(armature)
     _add_property(armature, CONFIDENCE, 1.0, "How sure the capture is of this frame")
     _add_property(armature, TRACKED, 1, "The person was seen in this frame; the body is hidden where it is 0")
     assign_action(armature, action)
-    return action
+    keep_in_mind(armature, action)
+    finished(action)
+    return before
 
 
 def _write_capture(
@@ -102,6 +130,7 @@ def rotation_path(bone: str) -> str:
 def new_action(owner: bpy.types.ID, name: str) -> bpy.types.Action:
     """A new, empty action for things of the owner's kind, not assigned yet."""
     action = bpy.data.actions.new(name)
+    mark_made(action)
     if bpy.app.version >= (4, 4, 0):
         slot = action.slots.new(id_type=owner.id_type, name=owner.name)
         action.layers.new("Layer").strips.new(type="KEYFRAME").channelbag(slot, ensure=True)

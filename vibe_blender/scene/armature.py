@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import bpy
 import numpy as np
 
+from ..contract.errors import CaptureError
 from ..contract.quaternions import Array, from_matrices
 from ..contract.skeleton import JOINT_NAMES, PARENTS
 
@@ -84,8 +85,19 @@ def bone_tails(heads: Array, crown: float) -> Array:
 
 
 def bone_quaternions(armature: bpy.types.Object) -> Array:
-    """Rest axes of the bones to the armature, (24, 4) unit quaternions in SMPL joint order."""
+    """Rest axes of the bones to the armature, (24, 4) unit quaternions in SMPL joint order.
+
+    Raises:
+        CaptureError: ``bone_missing``.
+    """
     bones = armature.data.bones
+    missing = [name for name in JOINT_NAMES if name not in bones]
+    if missing:
+        raise CaptureError(
+            "bone_missing",
+            f"{armature.name} has no bone called {missing[0]} any more.",
+            "Undo its removal or renaming, or open the take again.",
+        )
     return from_matrices(np.array([bones[name].matrix_local.to_3x3() for name in JOINT_NAMES], float))
 
 

@@ -14,6 +14,8 @@ from .animation import animating, hide_untracked
 from .armature import add_armature
 from .body import BodyModel, adding_body, load_body_model, rest_body
 from .camera import add_backdrop, add_camera, frame_rate
+from .names import short_name
+from .records import describe_person, describe_take
 from .removal import discard, finished, new_unfinished
 from .steps import Steps, run_through
 from .takes import mark_parts, write_person_record, write_take_record
@@ -82,14 +84,21 @@ def assembling(
         start: scene frame of the first captured frame.
         path: of the take's file, to be remembered in the scene.
         model: the body, the mannequin where it is None.
+
+    Raises:
+        CaptureError: ``bad_frames``, before anything is made.
     """
+    fps = frame_rate(scene)
+    seen = [person for person in take.people if len(person.frames)]
+    describe_take(take, path, start=start, scene_fps=fps)
+    for person in seen:
+        describe_person(take, person, start=start, scene_fps=fps)
     if model is None:
         model = yield from _loading_body_model()
-    fps = frame_rate(scene)
-    collection = new_unfinished(name)
+    collection = new_unfinished(short_name(name))
     try:
         actors = []
-        for person in (person for person in take.people if len(person.frames)):
+        for person in seen:
             actor = yield from _adding_actor(take, person, model, collection, fps, start)
             write_person_record(actor.armature, take, person, start=start, scene_fps=fps)
             actors.append(actor)

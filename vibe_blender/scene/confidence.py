@@ -11,6 +11,7 @@ import numpy as np
 from ..contract.quaternions import Array
 from ..motion.doubt import doubtful_ranges
 from .animation import CONFIDENCE_PATH, CONSTANT, assigned_curves
+from .names import short_name
 
 _MARKS = "vibe_marks"
 
@@ -86,8 +87,8 @@ def _marks(armature: bpy.types.Object) -> list[str]:
 
 
 def _label(armature: bpy.types.Object) -> str:
-    """The armature's name without that of its take."""
+    """The armature's name without that of its take, short enough for the range behind it."""
     for collection in armature.users_collection:
         if armature.name.startswith(f"{collection.name} "):
-            return armature.name.removeprefix(f"{collection.name} ")
-    return armature.name
+            return short_name(armature.name.removeprefix(f"{collection.name} "))
+    return short_name(armature.name)

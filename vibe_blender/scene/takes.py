@@ -3,137 +3,53 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
 import re
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
 
 import bpy
-import numpy as np
 
 from ..contract.errors import CaptureError
 from ..contract.take import Person, Take
-from ..motion.curves import scene_frames
-from .animation import animating
+from .animation import give_motion, making_action
 from .confidence import clear_marks
+from .names import short_name
+from .ownership import protect, untouched
+from .records import PersonRecord, TakeRecord, describe_person, describe_take, read_record, write_record
 from .removal import made_for, remove_collection
 from .steps import Steps, run_through
 
 _TAKE, _PERSON, _BODY, _CAMERA = "vibe_take", "vibe_person", "vibe_body", "vibe_camera"
-_MOST = 1 << 20
-"""Blender's last frame."""
-
-
-@dataclass(frozen=True)
-class TakeRecord:
-    """What a take in the scene came from.
-
-    Attributes:
-        path: of the take file, empty where there is none.
-        video: path of the video at the time of capture.
-        start: scene frame of the first captured frame.
-        fps: mean frame rate of the video.
-        scene_fps: frames per second of the scene when the keys were placed.
-        first_frame: video frame number of the first captured frame.
-        frame_count: how many frames of the video were captured.
-        status: ``complete`` or ``partial``.
-        estimator: what read the pose.
-        warnings: sentences for the user.
-        end: scene frame of the last captured frame, rounded up.
-    """
-
-    path: str
-    video: str
-    start: int
-    fps: float
-    scene_fps: float
-    first_frame: int
-    frame_count: int
-    status: str
-    estimator: str
-    warnings: tuple[str, ...]
-    end: int
-
-    def sound(self) -> bool:
-        """Whether the numbers make sense: a stranger's file may say anything."""
-        rates = all(math.isfinite(rate) and 0 < rate < _MOST for rate in (self.fps, self.scene_fps))
-        frames = -_MOST <= self.start <= self.end <= _MOST and self.first_frame >= 0 and self.frame_count >= 1
-        return rates and frames and self.status in ("complete", "partial")
-
-
-@dataclass(frozen=True)
-class PersonRecord:
-    """Where in the scene a person of a take was seen.
-
-    Attributes:
-        id: of the person in the take.
-        first, last: scene frames.
-        confidence: mean, 0..1.
-    """
-
-    id: int
-    first: int
-    last: int
-    confidence: float
-
-    def sound(self) -> bool:
-        """Whether the numbers make sense."""
-        return self.id >= 1 and self.first <= self.last and 0 <= self.confidence <= 1
-
-
-Record = TypeVar("Record", TakeRecord, PersonRecord)
+_SHOWN_LETTERS = 100
+"""Of a path, in a sentence."""
 
 
 def take_record(collection: bpy.types.Collection) -> TakeRecord | None:
     """What the take in a collection came from; None where there is no take, or a record that makes no sense."""
-    return _read(collection, _TAKE, TakeRecord)
+    return read_record(collection, _TAKE, TakeRecord)
 
 
 def write_take_record(
     collection: bpy.types.Collection, take: Take, path: Path | None, *, start: int, scene_fps: float
 ) -> None:
-    """Says on the collection what is in it.
+    """Says on the collection what is in it; the arguments are those of ``describe_take``.
 
-    Args:
-        collection: holds the take.
-        take: what was captured.
-        path: of its file, None where there is none.
-        start: scene frame of the first captured frame.
-        scene_fps: frames per second at which its keys were placed.
+    Raises:
+        CaptureError: ``bad_frames``.
     """
-    times = take.video.times
-    _write(
-        collection,
-        _TAKE,
-        TakeRecord(
-            path="" if path is None else str(path),
-            video=take.video.path,
-            start=start,
-            fps=take.video.fps,
-            scene_fps=scene_fps,
-            first_frame=take.video.first_frame,
-            frame_count=len(times),
-            status=take.status,
-            estimator=take.estimator,
-            warnings=take.warnings,
-            end=math.ceil(scene_frames(times, scene_fps, start)[-1]),
-        ),
-    )
+    write_record(collection, _TAKE, describe_take(take, path, start=start, scene_fps=scene_fps))
 
 
 def write_person_record(
     armature: bpy.types.Object, take: Take, person: Person, *, start: int, scene_fps: float
 ) -> None:
-    """Says on the armature whom it stands for; the arguments are those of ``write_take_record``."""
-    frames = scene_frames(take.video.times, scene_fps, start)[person.frames[[0, -1]] - take.video.first_frame]
-    record = PersonRecord(
-        id=person.id,
-        first=math.floor(frames[0]),
-        last=math.ceil(frames[1]),
-        confidence=float(np.clip(np.mean(person.confidence), 0.0, 1.0)),
-    )
-    _write(armature, _PERSON, record)
+    """Says on the armature whom it stands for; the arguments are those of ``describe_person``.
+
+    Raises:
+        CaptureError: ``bad_frames``.
+    """
+    write_record(armature, _PERSON, describe_person(take, person, start=start, scene_fps=scene_fps))
 
 
 def mark_parts(bodies: list[bpy.types.Object], camera: bpy.types.Object, take: Take) -> None:
@@ -153,7 +69,7 @@ def people(collection: bpy.types.Collection) -> list[tuple[bpy.types.Object, Per
     found = [
         (thing, record)
         for thing in collection.objects
-        if thing.type == "ARMATURE" and (record := _read(thing, _PERSON, PersonRecord)) is not None
+        if thing.type == "ARMATURE" and (record := read_record(thing, _PERSON, PersonRecord)) is not None
     ]
     return sorted(found, key=lambda pair: pair[1].id)
 
@@ -166,6 +82,21 @@ def body_of(armature: bpy.types.Object) -> bpy.types.Object | None:
 def camera_of(collection: bpy.types.Collection) -> bpy.types.Object | None:
     """The camera of a take; None where the user removed it."""
     return next((thing for thing in collection.objects if thing.type == "CAMERA" and _CAMERA in thing), None)
+
+
+def show_person(armature: bpy.types.Object, view_layer: bpy.types.ViewLayer, shown: bool) -> None:
+    """Shows or hides a person, rig and body; what the user took out of the view layer stays out."""
+    for thing in (armature, body_of(armature)):
+        if thing is not None:
+            with contextlib.suppress(RuntimeError):  # it is not in the view layer
+                thing.hide_set(not shown, view_layer=view_layer)
+
+
+def is_editable(collection: bpy.types.Collection) -> bool:
+    """Whether a take belongs to this file as a whole: what is linked from another can only be looked at."""
+    things = _ours(collection)
+    blocks = [collection, *things, *(thing.data for thing in things)]
+    return not any(block.library or block.override_library for block in blocks if block is not None)
 
 
 def locate(record: TakeRecord, blend_path: str | Path) -> Path:
@@ -183,17 +114,26 @@ def locate(record: TakeRecord, blend_path: str | Path) -> Path:
     name = re.split(r"[\\/]", record.path)[-1]
     places = [path, Path(blend_path).parent / name] if str(blend_path) else [path]
     for place in places:
-        if name and place.is_file():
-            return place.absolute()
+        # A name that no system would have, too long or with a NUL, is nowhere.
+        with contextlib.suppress(OSError, ValueError):
+            if name and place.is_file():
+                return place.absolute()
     if not name:
         raise CaptureError("take_missing", "This take was never saved as a file.", "Capture the video again.")
     raise CaptureError(
-        "take_missing", f"There is no take at {record.path}, nor beside the .blend file.", f"Put {name} beside it."
+        "take_missing",
+        f"There is no take at {_shown(record.path)}, nor beside the .blend file.",
+        f"Put {_shown(name)} beside it.",
     )
 
 
 def remove_take(collection: bpy.types.Collection) -> None:
-    """Removes a take and all that was made for it; what the user put into its collection moves out."""
+    """Removes a take and all that was made for it; what the user put into its collection moves out.
+
+    Raises:
+        CaptureError: ``take_linked``.
+    """
+    _check_editable(collection)
     for scene in bpy.data.scenes:
         if collection in scene.collection.children_recursive:
             clear_marks(scene, collection)
@@ -201,42 +141,78 @@ def remove_take(collection: bpy.types.Collection) -> None:
 
 
 def rename_take(collection: bpy.types.Collection, name: str) -> None:
-    """Renames a take, and what carries its name at the front."""
+    """Renames a take, and what carries its name at the front.
+
+    Raises:
+        CaptureError: ``take_linked``.
+    """
+    _check_editable(collection)
     before = collection.name
-    collection.name = name
+    collection.name = short_name(name)
     ours = _ours(collection)
     for block in [*ours, *(block for thing in ours for block in made_for(thing))]:
-        if block.name.startswith(before):
+        # A picture is called after its file.
+        if block.name.startswith(before) and block.library is None and not isinstance(block, bpy.types.Image):
             block.name = collection.name + block.name.removeprefix(before)
 
 
-def replace_motion(collection: bpy.types.Collection, take: Take) -> None:
+def replace_motion(collection: bpy.types.Collection, take: Take, path: Path | None = None) -> tuple[str, ...]:
+    """Gives the armatures the motion of a changed take at once; see ``replacing_motion``."""
+    return run_through(replacing_motion(collection, take, path))
+
+
+def replacing_motion(collection: bpy.types.Collection, take: Take, path: Path | None = None) -> Steps[tuple[str, ...]]:
     """Gives the armatures the motion of a changed take, at the frames and the rate they were keyed with.
 
-    Actions that nothing else uses are removed. People who are in only one of both stay as they are.
+    Nothing changes before all new actions are there; then everything does in one step. Of the actions that moved the
+    armatures before, those that are still as we wrote them are removed, and all others kept. People who are in only
+    one of both takes stay as they are.
+
+    Args:
+        collection: holds the take.
+        take: the changed one.
+        path: of its file; None leaves the record of the take as it is.
+
+    Returns:
+        The names of the actions that were kept because somebody has worked on them.
 
     Raises:
-        CaptureError: ``take_gone``.
+        CaptureError: ``take_gone``, ``take_linked``, ``bone_missing``, ``bad_frames``.
     """
-    run_through(replacing_motion(collection, take))
-
-
-def replacing_motion(collection: bpy.types.Collection, take: Take) -> Steps[None]:
-    """``replace_motion`` in steps."""
     record = take_record(collection)
     if record is None:
         raise CaptureError("take_gone", f"{collection.name} holds no take.", "Open the take again.")
-    known = {person.id: person for person in take.people}
-    for armature, name in [(armature, found.id) for armature, found in people(collection)]:
-        if name in known and len(known[name].frames):
-            person = known[name]
-            before = armature.animation_data.action if armature.animation_data else None
-            action = yield from animating(armature, person, take.video, fps=record.scene_fps, start=record.start)
-            write_person_record(armature, take, person, start=record.start, scene_fps=record.scene_fps)
-            if before is not None and before.users == before.use_fake_user:
-                bpy.data.actions.remove(before)
-                action.name = armature.name
-            yield
+    _check_editable(collection)
+    start, fps = record.start, record.scene_fps
+    changed = describe_take(take, path, start=start, scene_fps=fps)
+    known = {person.id: person for person in take.people if len(person.frames)}
+    made: list[tuple[bpy.types.Object, bpy.types.Action, PersonRecord]] = []
+    try:
+        for armature, person in [(armature, known.get(found.id)) for armature, found in people(collection)]:
+            if person is not None:
+                described = describe_person(take, person, start=start, scene_fps=fps)
+                action = yield from making_action(armature, person, take.video, fps=fps, start=start)
+                made.append((armature, action, described))
+                yield
+        # What was removed meanwhile answers no more: all are asked before the first is changed.
+        for block in (collection, *(block for armature, action, _ in made for block in (armature, action))):
+            block.as_pointer()
+    except BaseException as error:
+        _remove(action for _, action, _ in made)
+        if isinstance(error, ReferenceError):
+            raise CaptureError("take_gone", "The take was removed meanwhile.", "Open the new one.") from error
+        raise
+    before = []
+    for armature, action, described in made:
+        before += give_motion(armature, action)
+        write_record(armature, _PERSON, described)
+    if path is not None:
+        write_record(collection, _TAKE, changed)
+    kept = yield from _clearing(list(dict.fromkeys(before)))
+    for armature, action, _ in made:
+        with contextlib.suppress(ReferenceError):
+            action.name = armature.name
+    return kept
 
 
 def fit_timeline(scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
@@ -253,9 +229,10 @@ def show_camera(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Non
         raise CaptureError("camera_gone", f"{collection.name} has no camera any more.", "Open the take again.")
     scene.camera = camera
     size = camera[_CAMERA]
-    scene.render.resolution_x, scene.render.resolution_y = int(size[0]), int(size[1])
-    scene.render.resolution_percentage = 100
-    scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1.0
+    if getattr(size, "typecode", "") == "i" and len(size) == 2 and min(size) > 0:  # as mark_parts wrote it
+        scene.render.resolution_x, scene.render.resolution_y = size
+        scene.render.resolution_percentage = 100
+        scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1.0
     for window in bpy.context.window_manager.windows:
         views = [area for area in window.screen.areas if area.type == "VIEW_3D"]
         if window.scene == scene and views:
@@ -269,24 +246,41 @@ def _ours(collection: bpy.types.Collection) -> list[bpy.types.Object]:
     return [thing for thing in collection.objects if any(key in thing for key in (_PERSON, _BODY, _CAMERA))]
 
 
-def _write(owner: bpy.types.ID, key: str, record: TakeRecord | PersonRecord) -> None:
-    values = asdict(record)
-    if "warnings" in values:
-        values["warnings"] = "\n".join(values["warnings"])
-    owner[key] = values
+def _check_editable(collection: bpy.types.Collection) -> None:
+    if not is_editable(collection):
+        raise CaptureError(
+            "take_linked", f"{collection.name} is linked from another file.", "Make it local, or edit that file."
+        )
 
 
-def _read(owner: bpy.types.ID, key: str, kind: type[Record]) -> Record | None:
-    stored = owner.get(key)
-    if not hasattr(stored, "to_dict"):
-        return None
-    values: dict[str, Any] = stored.to_dict()
-    if isinstance(values.get("warnings"), str):
-        values["warnings"] = tuple(values["warnings"].splitlines())
-    kinds = get_type_hints(kind)
-    for item in fields(kind):
-        wanted = tuple if item.name == "warnings" else kinds[item.name]
-        if type(values.get(item.name)) is not wanted:
-            return None
-    record = kind(**{item.name: values[item.name] for item in fields(kind)})
-    return record if record.sound() else None
+def _clearing(actions: list[bpy.types.Action]) -> Steps[tuple[str, ...]]:
+    """Removes those of the actions that are as we wrote them and that nothing uses; the names of the others."""
+    kept: list[str] = []
+    left = list(actions)
+    try:
+        while left:
+            kept += yield from _clearing_one(left[0])
+            del left[0]
+    finally:
+        for action in left:  # closed half-way: what is begun is ended
+            run_through(_clearing_one(action))
+    return tuple(kept)
+
+
+def _clearing_one(action: bpy.types.Action) -> Steps[list[str]]:
+    with contextlib.suppress(ReferenceError):  # somebody was faster
+        if not (yield from untouched(action)):
+            return [action.name] if protect(action) else []
+        if not action.users:
+            bpy.data.actions.remove(action)
+    return []
+
+
+def _remove(actions: Iterable[bpy.types.Action]) -> None:
+    for action in actions:
+        with contextlib.suppress(ReferenceError):
+            bpy.data.actions.remove(action)
+
+
+def _shown(path: str) -> str:
+    return path if len(path) <= _SHOWN_LETTERS else f"…{path[-_SHOWN_LETTERS:]}"

@@ -84,3 +84,13 @@ def test_an_armature_whose_action_the_user_changed_has_no_marks(scene, walk) -> 
     assert mark_doubtful(scene, armature, 0.5) == 0
     assert marks(scene) == []
     assert own.users == own.use_fake_user
+
+
+@pytest.mark.parametrize("name", ["x" * 63, "走" * 21])
+def test_a_mark_keeps_its_range_whatever_the_name(scene, walk, name) -> None:
+    walk.actors[1].armature.name = name
+    assert mark_doubtful(scene, walk.actors[1].armature, 0.5) == 1
+    ((mark, frame),) = marks(scene)
+    assert (mark[-8:], frame) == (" (51–60)", 51)
+    clear_marks(scene, walk.collection)
+    assert marks(scene) == []
