@@ -24,8 +24,9 @@ from ..motion.rotations import bone_location, bone_rotations
 from .armature import add_armature, bone_quaternions
 from .body import RestBody, adding_skin, load_body_model, person_colour, rest_body
 from .camera import frame_rate
+from .names import short_name
 from .removal import discard, new_unfinished, remove_collection
-from .steps import Steps
+from .steps import Steps, rendering
 
 _CAPTURING, _STAND_IN = "vibe_capturing", "vibe_stand_in"
 _PIECE = 100
@@ -53,7 +54,7 @@ class LiveTake:
             scene: where the user is in time.
             first: video frame number of the first captured frame.
         """
-        self._name, self._fps, self._start, self._first = name, video.fps, start, first
+        self._name, self._fps, self._start, self._first = short_name(name), video.fps, start, first
         self._mark = uuid.uuid4().hex
         self._events: deque[Frames] = deque()
         self._taken = 0
@@ -88,12 +89,14 @@ class LiveTake:
             self._events.append(event)
 
     def advance(self, scene: bpy.types.Scene, deadline: float) -> bool:
-        """Works on the stand-ins until ``deadline``; True when there is nothing left to do.
+        """Works on the stand-ins until ``deadline``; True when there is nothing left to do, or a render runs.
 
         Args:
             scene: where they stand.
             deadline: of ``time.monotonic``; something is done in every call, a few milliseconds at most.
         """
+        if rendering():
+            return True
         self._take_in(deadline)
         rigs = self._rigs(scene)
         expected = self._motions.keys() & self._rest.keys()
@@ -206,7 +209,7 @@ class LiveTake:
 
     def _on_frame_change(self, scene: bpy.types.Scene, *_: object) -> None:
         rigs = self._rigs(scene)
-        if rigs and not bpy.app.is_job_running("RENDER"):
+        if rigs and not rendering():
             self._show(scene, rigs)
 
     def _show(self, scene: bpy.types.Scene, rigs: dict[int, bpy.types.Object]) -> None:
@@ -246,10 +249,12 @@ def _pose(rig: bpy.types.Object, rotations: Array, location: Array) -> None:
         rotations: (24, 4) unit quaternions, in each bone's own rest axes, in the order of the joints.
         location: (3,) metres, in the root bone's own rest axes.
     """
-    poses = [rig.pose.bones[name] for name in JOINT_NAMES]
-    before = np.array([pose.rotation_quaternion for pose in poses])
-    if np.abs(before - rotations).max() > _SAME:
-        for pose, rotation in zip(poses, rotations.tolist(), strict=True):
+    bones = rig.pose.bones
+    there = [joint for joint, name in enumerate(JOINT_NAMES) if name in bones]  # the user may have removed some
+    poses = [bones[JOINT_NAMES[joint]] for joint in there]
+    before = np.array([pose.rotation_quaternion for pose in poses]).reshape(-1, 4)
+    if np.any(np.abs(before - rotations[there]) > _SAME):
+        for pose, rotation in zip(poses, rotations[there].tolist(), strict=True):
             pose.rotation_quaternion = rotation
-    if np.abs(np.array(poses[0].location) - location).max() > _SAME:
+    if 0 in there and np.abs(np.array(poses[0].location) - location).max() > _SAME:
         poses[0].location = location

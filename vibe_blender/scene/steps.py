@@ -6,9 +6,16 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeVar
 
+import bpy
+
 T = TypeVar("T")
 Steps = Generator[None, None, T]
 """Between two yields anything may happen to Blender's data but undo: hold datablocks, never what is inside them."""
+
+
+def rendering() -> bool:
+    """Whether a render reads Blender's data in a thread of its own: it would crash where the data changes meanwhile."""
+    return bpy.app.is_job_running("RENDER")
 
 
 def run_through(steps: Steps[T]) -> T:

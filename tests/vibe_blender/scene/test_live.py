@@ -257,3 +257,50 @@ def test_the_users_mode_selection_and_things_stay(scene, live, walker) -> None:
 def test_nobody_found_is_nothing_to_do(scene, live) -> None:
     assert live.advance(scene, time.monotonic() + 0.005)
     assert len(scene.objects) == 0
+
+
+def test_nothing_is_touched_while_a_render_runs(scene, live, walker, monkeypatch) -> None:
+    live.add(found(walker))
+    live.add(stretch(walker, 0, 30))
+    live._rest[1].result()
+    before = blocks()
+    monkeypatch.setattr("vibe_blender.scene.live.rendering", lambda: True)
+    for _ in range(20):
+        assert live.advance(scene, time.monotonic() + 0.005)
+    assert blocks() == before
+    monkeypatch.setattr("vibe_blender.scene.live.rendering", lambda: False)
+    settle(live, scene)
+    assert error(walker, 29) < 1e-4
+
+
+@pytest.mark.parametrize("gone", ["head", "pelvis", "all"])
+def test_a_stand_in_without_a_bone_moves_the_others(scene, live, walker, gone) -> None:
+    live.add(found(walker))
+    live.add(stretch(walker, 0, 30))
+    settle(live, scene)
+    armature = rigs()[1]
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="EDIT")
+    for bone in list(armature.data.edit_bones):
+        if gone in ("all", bone.name):
+            armature.data.edit_bones.remove(bone)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    live.add(stretch(walker, 30, 60))
+    settle(live, scene)
+    assert rigs() == {1: armature}
+    if gone == "head":
+        rig = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
+        knee = JOINT_NAMES.index("left_knee")
+        assert np.abs(np.array(rig.pose.bones["left_knee"].head) - walker.joints()[59][knee]).max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["x" * 63, "走" * 80])
+def test_a_long_name_of_a_take(scene, walker, name) -> None:
+    live = LiveTake(name, VIDEO, START, scene)
+    live.add(found(walker))
+    live.add(stretch(walker, 0, 30))
+    settle(live, scene)
+    (armature,) = rigs().values()
+    assert [child.name for child in armature.children] == [f"{armature.name} body"]
+    assert armature.name.endswith(" person 1 (capturing)")
+    live.remove()
