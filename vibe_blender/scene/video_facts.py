@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,15 +33,17 @@ class VideoFacts:
 
 
 def facts(path: Path) -> VideoFacts:
-    """The facts of a video; opening it takes some ten milliseconds the first time, and cannot be done while drawing.
+    """The facts of a video; opening it takes some ten milliseconds the first time, too long for every redraw.
 
     Raises:
         CaptureError: ``video_missing`` or ``video_unreadable``.
     """
     try:
         state = path.stat()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise CaptureError("video_missing", f"There is no video at {path}.", "Check the path.") from error
+    if not stat.S_ISREG(state.st_mode):  # a pipe or a device would keep Blender waiting for ever
+        raise CaptureError("video_unreadable", f"{path} is no file.", "Choose a video file.")
     return _read(str(path), state.st_mtime_ns, state.st_size)
 
 
