@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import textwrap
+import unicodedata
 
 import bpy
 
-_CHARACTER_PX = 6.0
-"""Mean width of a letter at interface scale 1; a little too wide rather than cut."""
+_COLUMN_PX = 6.0
+"""Mean width of a Latin letter at interface scale 1; a little too wide rather than cut."""
+_FEWEST_COLUMNS = 16
 _MARGIN_PX, _ICON_PX = 56, 20
 
 
@@ -27,8 +28,48 @@ def draw_text(
     width = context.region.width if context.region else 300
     scale = context.preferences.system.ui_scale
     room_px = width / scale - _MARGIN_PX - taken_px - (_ICON_PX if icon != "NONE" else 0)
-    characters = max(16, int(room_px / _CHARACTER_PX))
     column = layout.column(align=True)
     column.scale_y = 0.75
-    for number, line in enumerate(textwrap.wrap(text, characters, break_long_words=True)):
+    for number, line in enumerate(wrapped(text, max(_FEWEST_COLUMNS, int(room_px / _COLUMN_PX)))):
         column.label(text=line, icon=icon if number == 0 else ("BLANK1" if icon != "NONE" else "NONE"))
+
+
+def wrapped(text: str, columns: int) -> list[str]:
+    """The text in lines of at most so many columns, broken between words where they fit, within them where not."""
+    lines, line = [], ""
+    for word in text.split():
+        longer = f"{line} {word}" if line else word
+        if columns_of(longer) <= columns:
+            line = longer
+            continue
+        if line and (columns_of(word) <= columns or columns_of(line) + 2 > columns):
+            lines.append(line)
+            line = word
+        else:  # broken anyhow, as a Chinese sentence must be: it may begin in this line
+            line = longer
+        while columns_of(line) > columns:
+            fits = _fitting(line, columns)
+            lines.append(line[:fits].rstrip())
+            line = line[fits:].lstrip()
+    return [*lines, line] if line else lines
+
+
+def columns_of(text: str) -> int:
+    """How many Latin letters wide a text is: letters of Chinese, Japanese and Korean are as wide as two."""
+    return sum(_columns(letter) for letter in text)
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):  # drawn over the letter before, or not at all
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in ("W", "F") else 1
+
+
+def _fitting(text: str, columns: int) -> int:
+    """How many letters from the beginning fit, one at least."""
+    taken = 0
+    for index, letter in enumerate(text):
+        taken += _columns(letter)
+        if taken > columns:
+            return max(index, 1)
+    return len(text)
