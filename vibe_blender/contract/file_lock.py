@@ -66,8 +66,7 @@ def _taken(path: Path, flags: int) -> int | None:
     """The descriptor of the locked file, None where somebody else has it."""
     descriptor = os.open(path, os.O_RDWR | flags, 0o666)
     try:
-        # Who held it may have removed the file since it was opened; the lock of a removed file says nothing.
-        if _lock(descriptor) and os.path.samestat(os.fstat(descriptor), path.stat()):
+        if _lock(descriptor) and _is_there(path, descriptor):
             return descriptor
     except FileNotFoundError:
         pass
@@ -76,6 +75,12 @@ def _taken(path: Path, flags: int) -> int | None:
         raise
     os.close(descriptor)
     return None
+
+
+def _is_there(path: Path, descriptor: int) -> bool:
+    """Whether the file is still the one of that name: the lock of one that its last holder removed says nothing."""
+    # Windows removes no open file, and may number it differently in the two answers.
+    return sys.platform == "win32" or os.path.samestat(os.fstat(descriptor), path.stat())
 
 
 def _let_go(path: Path, descriptor: int) -> None:
