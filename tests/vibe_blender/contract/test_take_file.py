@@ -280,7 +280,7 @@ def test_another_process_keeps_its_take_until_it_dies(path, somebody_else) -> No
     assert is_growing(path)
     assert code_of(lambda: TakeWriter(path, keep=True)) == "take_in_use"
     assert code_of(save_take, piece(0, 2), path) == "take_in_use"
-    for _ in range(30):  # each time it is whole, whatever is written meanwhile
+    for _ in range(6):  # each time it is whole, whatever is written meanwhile
         assert load_take(path).status == "partial"
     somebody_else.kill()
     somebody_else.wait()
