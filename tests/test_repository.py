@@ -150,6 +150,7 @@ def test_tests_mirror_the_packages(tracked) -> None:
         if path.parts[0] == "tests" and path.name.startswith("test_") and path.parts[1] in ("backend", "vibe_blender"):
             folder, subject = REPOSITORY.joinpath(*path.parts[1:-1]), path.stem.removeprefix("test_")
             homes = (folder / subject, folder / f"{subject}.py", folder / f"__{subject}__.py")
+            homes += ((REPOSITORY / path).with_name(f"{subject}.py"),)
             if not any(home.exists() for home in homes):
                 homeless.append(str(path))
     assert homeless == []

@@ -144,10 +144,10 @@ class Session:
         """Works until ``deadline`` (of ``time.monotonic``); how the capture ended, None while it has not."""
         try:
             self._events.extend(self._process.poll())
-            while self._events and time.monotonic() < deadline:
+            while self._events:
                 self._take_in(self._events.popleft())
-            if self._events:
-                return None
+                if self._events and time.monotonic() >= deadline:
+                    return None
             last = self._process.last
             if isinstance(last, Done):
                 return self._finished(last, deadline)

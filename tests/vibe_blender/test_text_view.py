@@ -22,7 +22,7 @@ def test_a_letter_of_east_asia_is_as_wide_as_two() -> None:
 
 
 def test_what_does_not_fit_a_line_is_broken() -> None:
-    assert wrapped("See /home/somebody/videos/walk.mp4", 16) == ["See /home/somebo", "dy/videos/walk.m", "p4"]
+    assert wrapped("See /media/somebody/videos/walk.mp4", 16) == ["See /media/someb", "ody/videos/walk.", "mp4"]
     assert wrapped("走走", 1) == ["走", "走"]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import bpy
 
 from ..contract.errors import CaptureError
-from ..scene.takes import TakeRecord, take_collections, take_record
+from ..scene.takes import TakeRecord, is_editable, take_collections, take_record
 
 UNDO = {"UNDO"}
 """No REGISTER: there is nothing to adjust after the click."""
@@ -35,6 +35,15 @@ def has_take(operator: type[bpy.types.Operator], context: bpy.types.Context) -> 
         operator.poll_message_set("Capture a video or open a take first")
         return False
     return True
+
+
+def has_editable_take(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Whether there is one that is not linked from another .blend file; tells the user where not."""
+    take = active_take(context)
+    if take is not None and not is_editable(take.collection):
+        operator.poll_message_set("This take is linked from another .blend file: make it local, or open that file")
+        return False
+    return has_take(operator, context)
 
 
 def named_take(name: str, context: bpy.types.Context) -> TakeInScene:

@@ -11,7 +11,7 @@ from .. import installing, session
 from ..aims import NewTake, collections_of
 from ..contract.errors import CaptureError
 from ..contract.interrupted import interrupted_job
-from ..contract.take_file import free_take_path
+from ..contract.take_file import free_take_path, release_take_path
 from ..places import backend_python, capture_log, models_folder, takes_folder
 from ..scene.takes import take_record
 from .active import named_take
@@ -57,8 +57,12 @@ class VIBE_OT_capture(Reporting, bpy.types.Operator):
         if settings.use_range and settings.end and settings.end <= settings.start:
             raise CaptureError("bad_range", "The range ends before it begins.", "Correct it, or switch it off.")
         take = free_take_path(_writable_takes_folder(context, video), video.stem)
-        job = settings.job(video, take, models_folder())
-        session.start(job, backend_python(), capture_log(), context.scene, NewTake(settings.scene_start))
+        try:
+            job = settings.job(video, take, models_folder())
+            session.start(job, backend_python(), capture_log(), context.scene, NewTake(settings.scene_start))
+        except CaptureError:
+            release_take_path(take)
+            raise
 
 
 class VIBE_OT_resume_capture(Reporting, bpy.types.Operator):

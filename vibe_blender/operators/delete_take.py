@@ -7,7 +7,7 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ..contract.errors import CaptureError
-from ..contract.take_file import partial_path, read_note
+from ..contract.take_file import is_growing, partial_path, read_note
 from ..scene.takes import locate, remove_take, take_record
 from .active import UNDO, TakeInScene, has_take, named_take
 from .reporting import Reporting
@@ -72,6 +72,8 @@ def _files(take: TakeInScene) -> list[Path]:
             "take_in_use", f"{take.record.path} is also shown by another take of this file.", "Delete that one first."
         )
     path = locate(take.record, bpy.data.filepath)
+    if is_growing(path):
+        raise CaptureError("take_in_use", f"{path} is being captured.", "Wait for the end, or cancel that capture.")
     found = [item for item in (path, partial_path(path)) if item.is_file()]
     for item in found:
         read_note(item, "job")  # raises where it is no take

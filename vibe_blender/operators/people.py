@@ -5,7 +5,7 @@ import bpy
 from bpy.props import StringProperty
 
 from ..contract.errors import CaptureError
-from ..scene.takes import body_of
+from ..scene.takes import show_person
 from .active import UNDO
 from .reporting import Reporting
 
@@ -22,10 +22,7 @@ class VIBE_OT_show_person(Reporting, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> None:
         """Both at once."""
         armature = _armature(self.armature)
-        hidden = not armature.hide_get()
-        for thing in (armature, body_of(armature)):
-            if thing is not None:
-                thing.hide_set(hidden)
+        show_person(armature, context.view_layer, armature.hide_get(view_layer=context.view_layer))
 
 
 class VIBE_OT_select_person(Reporting, bpy.types.Operator):

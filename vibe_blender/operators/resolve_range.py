@@ -14,7 +14,7 @@ from ..contract.errors import CaptureError
 from ..contract.take_file import load_take
 from ..places import backend_python, capture_log, models_folder
 from ..scene.takes import TakeRecord, locate
-from .active import has_take, named_take
+from .active import has_editable_take, named_take
 from .capture import backend_ready
 from .reporting import Reporting
 
@@ -31,7 +31,7 @@ class VIBE_OT_resolve_range(Reporting, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Says why not."""
-        return backend_ready(cls) and has_take(cls, context)
+        return backend_ready(cls) and has_editable_take(cls, context)
 
     def run(self, context: bpy.types.Context) -> None:
         """Starts the backend on the stretch."""
