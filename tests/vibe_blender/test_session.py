@@ -9,7 +9,7 @@ bpy = pytest.importorskip("bpy")
 
 from tests.fake_backend import small_take
 from tests.vibe_blender.conftest import blocks
-from vibe_blender import session
+from vibe_blender import aims, session
 from vibe_blender.contract.take_file import load_take, save_take
 from vibe_blender.scene.takes import people, take_collections, take_record
 
@@ -173,12 +173,13 @@ def test_an_undo_while_it_is_built_begins_the_building_again(install_fake_backen
 
 
 def test_a_take_that_cannot_be_read_is_reported(install_fake_backend, video, monkeypatch) -> None:
+    def load_garbled(path: Path) -> None:
+        path.write_bytes(b"no take")
+        load_take(path)
+
     install_fake_backend("works")
-    with monkeypatch.context() as slowed:
-        slowed.setattr(session, "BUDGET_SECONDS", 0.0)  # nothing is taken in yet when the backend is done
-        begin(video)
-        pump_until(lambda: session.current()._process.last is not None)
-        video.with_suffix(".take").write_bytes(b"no take")
+    monkeypatch.setattr(aims, "load_take", load_garbled)
+    begin(video)
     pump_until(ended)
     assert session.outcome().kind == "error"
     assert "cannot be read as a take" in session.outcome().text
@@ -328,7 +329,7 @@ def test_a_range_outlives_its_file(install_fake_backend, video, tmp_path) -> Non
 
 
 def test_a_range_that_is_cancelled_while_it_is_built_leaves_all_as_it_was(
-    install_fake_backend, video, tmp_path
+    install_fake_backend, video, tmp_path, monkeypatch
 ) -> None:
     install_fake_backend("works")
     path = save_take(small_take(str(video)), tmp_path / "first.take")
@@ -337,6 +338,7 @@ def test_a_range_that_is_cancelled_while_it_is_built_leaves_all_as_it_was(
     settings = bpy.context.scene.vibe
     settings.resolve_first, settings.resolve_last = 3, 3
     bpy.ops.vibe.resolve_range()
+    monkeypatch.setattr(session, "_STEP_SECONDS", 1.0)  # one step in every tick
     pump_until(lambda: session.current()._finish is not None)
     bpy.ops.vibe.cancel_capture()
     pump_until(ended)

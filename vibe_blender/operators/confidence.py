@@ -7,7 +7,7 @@ from .. import confidence_strip
 from ..redraw import redraw_panels
 from ..scene.confidence import clear_marks, mark_doubtful
 from ..scene.takes import people
-from .active import UNDO, has_take, named_take
+from .active import UNDO, has_editable_take, named_take
 from .reporting import Reporting
 
 
@@ -21,7 +21,7 @@ class VIBE_OT_mark_doubtful(Reporting, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Says why not."""
-        return has_take(cls, context)
+        return has_editable_take(cls, context)
 
     def run(self, context: bpy.types.Context) -> None:
         """For everybody in the take; earlier marks are replaced."""
@@ -42,7 +42,7 @@ class VIBE_OT_clear_marks(Reporting, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Says why not."""
-        return has_take(cls, context)
+        return has_editable_take(cls, context)
 
     def run(self, context: bpy.types.Context) -> None:
         """Removes them."""
