@@ -42,7 +42,8 @@ def traces() -> list[str]:
             found += [f"handler {name} {handler.__module__}.{handler.__name__}" for handler in handlers]
     for name in dir(bpy.types):
         functions = getattr(getattr(getattr(bpy.types, name), "draw", None), "_draw_funcs", ())
-        found += [f"drawn in {name}: {function.__module__}.{function.__name__}" for function in functions]
+        ours = [function for function in functions if function.__module__.startswith(EXTENSION)]
+        found += [f"drawn in {name}: {function.__name__}" for function in ours]  # Blender's own moves in there too
     for owner in ("Scene", "Object", "Collection", "Action", "WindowManager"):
         found += [f"property {owner}.{item.identifier}" for item in getattr(bpy.types, owner).bl_rna.properties]
     keys = bpy.context.window_manager.keyconfigs.addon
