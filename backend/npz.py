@@ -11,16 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+def read_arrays(path: Path, largest: int | None = None) -> dict[str, NDArray[np.generic]]:
     """All arrays of an .npz file, by name.
+
+    Args:
+        path: the file.
+        largest: bytes that all its arrays together may unpack to; None for no limit.
 
     Raises:
         FileNotFoundError: there is no file.
-        ValueError: it is no .npz file, damaged, encrypted, holds Python objects or lies about its size.
+        ValueError: it is no .npz file, damaged, encrypted, too large, holds Python objects or lies about its size.
     """
     try:
         if not zipfile.is_zipfile(path) and path.is_file():
             raise ValueError("it is no .npz file")
+        if largest is not None:
+            with zipfile.ZipFile(path) as archive:
+                if (size := sum(member.file_size for member in archive.infolist())) > largest:
+                    raise ValueError(f"it unpacks to {size >> 20} MiB")
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,15 @@ def load(path: Path) -> BodyModel:
         raise CaptureError("body_missing", f"No body model at {path}.", "Reinstall the program.") from error
     except (OSError, ValueError) as error:
         raise _broken(path, "it is not an .npz file of plain arrays") from error
+    return from_arrays(arrays, path)
+
+
+def from_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> BodyModel:
+    """The body model of arrays with SMPL's names, checked; ``path`` is where they are from.
+
+    Raises:
+        CaptureError: ``body_broken``.
+    """
     count = len(arrays["v_template"]) if "v_template" in arrays else 0
     shapes = {
         "v_template": (count, 3),
@@ -113,7 +123,7 @@ def load(path: Path) -> BodyModel:
     )
 
 
-def _faces(path: Path, arrays: dict[str, np.ndarray], name: str, corners: int, count: int) -> np.ndarray:
+def _faces(path: Path, arrays: Mapping[str, np.ndarray], name: str, corners: int, count: int) -> np.ndarray:
     """Face corners (F, corners) as int64, checked to be vertex indices."""
     faces = arrays.get(name, np.zeros(0))
     if faces.ndim != 2 or faces.shape[1] != corners or not np.issubdtype(faces.dtype, np.integer):
