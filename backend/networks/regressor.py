@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The iterative regressor of HMR (Kanazawa et al. 2018, 3.2): features to pose, shape and camera, corrected three times."""
+"""The iterative regressor of HMR (Kanazawa et al. 2018, 3.2): features to a body, corrected three times."""
 
 from __future__ import annotations
 
@@ -36,7 +36,15 @@ class Regressed:
 
 
 class Regressor(nn.Module):
-    """Starts from the mean body and adds three corrections, each seeing the last result."""
+    """Starts from the mean body and adds three corrections, each seeing the last result.
+
+    Attributes:
+        init_pose, init_shape, init_cam: (1, 144) in 6D, (1, 10) and (1, 3), the mean body.
+    """
+
+    init_pose: Tensor
+    init_shape: Tensor
+    init_cam: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,11 +61,12 @@ class Regressor(nn.Module):
         self.register_buffer("init_cam", torch.zeros(1, _CAMERA))
 
     def forward(self, features: Tensor) -> Regressed:
-        """(..., 2048) features to what they say; no activation between the layers, as published."""
+        """(..., 2048) features to what they say; no activation between the layers, as published.
+
+        Dropout works while training only, so the same network serves training and capture.
+        """
         lead = features.shape[:-1]
-        pose, shape, camera = (
-            start.expand(*lead, -1) for start in (self.init_pose, self.init_shape, self.init_cam)
-        )
+        pose, shape, camera = (start[0].expand(*lead, -1) for start in (self.init_pose, self.init_shape, self.init_cam))
         for _ in range(_ITERATIONS):
             inner = self.dropout(self.fc1(torch.cat([features, pose, shape, camera], dim=-1)))
             inner = self.dropout(self.fc2(inner))
