@@ -23,8 +23,10 @@ _MIN_SCORE = 0.5
 class BoxedPeople:
     """Reads the landmarks of people whose boxes are known; stands in for ``PeopleTracker``."""
 
-    def __init__(self, path: Path, landmark_model: LandmarkReader, *, mirror: bool = True) -> None:
+    def __init__(self, path: Path, landmark_model: LandmarkReader | None, *, mirror: bool = True) -> None:
         """Reads ``frames (N,)``, ``boxes (N, 4)`` (centre x, y, width, height, pixels) and maybe ``person (N,)``.
+
+        Without a ``landmark_model`` everybody is taken to be where the boxes are.
 
         Raises:
             CaptureError: ``boxes_unreadable``.
@@ -48,6 +50,9 @@ class BoxedPeople:
         seen = []
         for person, (x, y, width, height) in self._boxes.get(frame_index, []):
             region = Region(np.array([x, y]), float(max(width, height)) * REGION_SCALE, 0.0)
+            if self._reader is None:
+                seen.append(Observation(person, region, None, None, np.array([x, y, width, height])))
+                continue
             first = self._reader.read(image_rgb, region)
             # The network reads best when the hips are in the middle, and it says itself where they are.
             region = region_of_body(first.image_px[CENTRE], first.image_px[TOP])

@@ -7,24 +7,16 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from threading import Event as Flag
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from backend import models
-from backend.body.model import BodyModel
-from backend.body.model import load as load_body
-from backend.boxes import BoxedPeople
-from backend.detection import PersonDetector
 from backend.estimators.estimate import Estimate
-from backend.estimators.keypoints import KeypointEstimator
-from backend.landmarks import LandmarkModel
 from backend.preview import Preview
 from backend.recording import Recording
-from backend.tracking import Observation, PeopleTracker
+from backend.roads import People, Road, device_of, open_people, open_road
 from backend.video import VideoFacts, probe, read_frames
 from backend.world import Ground, find_ground, place
 from vibe_blender.contract.errors import CaptureError
@@ -36,8 +28,6 @@ from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path,
 
 Emit = Callable[[Event], None]
 
-_STRETCH = 30
-"""Frames between two writes of the take; a crash costs no more than these."""
 _LEAST_FRAMES = 10
 """Who is seen in fewer frames, and in less than half of a short video, is taken for a mistake of the detector."""
 _FULL_FRAME_DIAGONAL_MM = math.hypot(36.0, 24.0)
@@ -69,19 +59,6 @@ class Captured:
     people: int
 
 
-class People(Protocol):
-    """Whatever knows who is where in a frame."""
-
-    def update(self, frame_index: int, time_s: float, image_rgb: np.ndarray) -> list[Observation]:
-        """The people seen in the next frame."""
-
-    def record(self) -> dict[str, Any]:
-        """All that it knows, as JSON values."""
-
-    def recall(self, record: dict[str, Any]) -> None:
-        """Goes on where the one that gave this ``record`` was."""
-
-
 def run(job: Job, emit: Emit, cancelled: Flag) -> Captured:
     """Captures a video.
 
@@ -94,21 +71,35 @@ def run(job: Job, emit: Emit, cancelled: Flag) -> Captured:
         CaptureError: with a ``take`` where something was kept (``CaptureFailed``).
         Cancelled: the flag was set.
     """
-    emit(Hello(estimator=job.estimator, device="cpu"))
     kept = KeptTake(Path(job.take))
     try:
+        device, warning = _greet(job, emit)
         facts = probe(Path(job.video))
         emit(VideoOpened(str(facts.path), facts.width_px, facts.height_px, facts.fps, facts.frames))
         _heed(cancelled)
-        people = _people(job)
-        body = load_body(Path(str(resources.files("vibe_blender") / "assets" / "mannequin.npz")))
+        people = open_people(job)
+        road = open_road(job, device, _focal_px(job, facts), _centre_px(facts))
         _heed(cancelled)
         with _writer(job) as writer:
-            return _Capture(job, facts, people, body, writer, kept, emit, cancelled).run()
+            capture = _Capture(job, facts, people, road, writer, kept, emit, cancelled)
+            if warning:
+                capture.warn("no_such_device", warning)
+            return capture.run()
     except Cancelled:
         raise Cancelled(kept.find()) from None
     finally:
         release_take_path(Path(job.take))
+
+
+def _greet(job: Job, emit: Emit) -> tuple[str, str]:
+    """Says hello, which comes before everything else; the device, and a warning where it is not the one wanted."""
+    try:
+        device, warning = device_of(job)
+    except CaptureError:
+        emit(Hello(job.estimator, job.device))
+        raise
+    emit(Hello(job.estimator, device))
+    return device, warning
 
 
 def _writer(job: Job) -> TakeWriter:
@@ -125,18 +116,6 @@ def _heed(cancelled: Flag) -> None:
         raise Cancelled
 
 
-def _people(job: Job) -> People:
-    folder = Path(job.models) if job.models else None
-    reader = LandmarkModel(models.find(models.LANDMARK_NETWORK.name, folder), threads=2)
-    if job.boxes:
-        return BoxedPeople(Path(job.boxes), reader, mirror=not job.fast)
-    detector = PersonDetector(models.find(models.PERSON_DETECTOR.name, folder), threads=2)
-    if job.people == "all":
-        return PeopleTracker(detector, reader, people="all", mirror=not job.fast)
-    wanted = 1 if job.people == "largest" else int(job.people)
-    return PeopleTracker(detector, reader, people=wanted, mirror=not job.fast)
-
-
 class _Capture:
     """One capture while it runs."""
 
@@ -145,19 +124,17 @@ class _Capture:
         job: Job,
         facts: VideoFacts,
         people: People,
-        body: BodyModel,
+        road: Road,
         writer: TakeWriter,
         kept: KeptTake,
         emit: Emit,
         cancelled: Flag,
     ) -> None:
         self._job, self._facts, self._people, self._writer, self._kept = job, facts, people, writer, kept
-        self._emit, self._cancelled = emit, cancelled
-        self._centre_px = np.array([facts.width_px / 2, facts.height_px / 2])
-        self._focal_px = _focal_px(job, facts)
-        self._estimator = KeypointEstimator(body, self._focal_px, self._centre_px, job.height_m)
-        self._recording = Recording()
-        self._preview = Preview(self._estimator, emit)
+        self._road, self._emit, self._cancelled = road, emit, cancelled
+        self._centre_px, self._focal_px = _centre_px(facts), _focal_px(job, facts)
+        self._recording = Recording(spoken=road.spoken)
+        self._preview = Preview(road, emit)
         self._extended = 0
         self._warnings: list[str] = []
         self._clock = _Clock(emit)
@@ -170,22 +147,25 @@ class _Capture:
         """What must be the same for what was read earlier to go together with what is read now."""
         job, facts = self._job, self._facts
         video = [facts.width_px, facts.height_px, facts.fps, facts.frames]
-        return {"video": video, "start": job.start or 0, "people": job.people, "boxes": job.boxes, "fast": job.fast}
+        common = {"video": video, "start": job.start or 0, "people": job.people, "boxes": job.boxes, "fast": job.fast}
+        return {**common, **self._road.settings()}
 
     def _go_on(self) -> None:
         """Takes up an interrupted capture of the same video, exactly where its last finished stretch ended."""
-        settings, people = self._writer.noted("settings"), self._writer.noted("people")
+        before, people = self._writer.noted("settings"), self._writer.noted("people")
         if people is None:
             return
-        different = [name for name, value in self._settings().items() if settings.get(name) != value]
+        now = self._settings()
+        different = [name for name in {**now, **before} if now.get(name) != before.get(name)]
         if different:
             raise CaptureError(
                 "resume_mismatch",
                 f"The interrupted capture had another {' and another '.join(different)}.",
                 "Give the same options and the same video again, or start afresh without `--resume`.",
             )
-        self._recording = Recording.restored(self._writer)
+        self._recording = Recording.restored(self._writer, spoken=self._road.spoken)
         self._people.recall(people)
+        self._road.recall(self._writer.noted("road") or {})
         extended, ground = self._writer.evidence(0, "take.times"), self._writer.noted("ground")
         if extended is not None:
             self._extended = len(extended)
@@ -204,6 +184,7 @@ class _Capture:
             raise
         finally:
             self._preview.close()
+            self._road.close()
         self._emit(Stage("save"))
         try:
             path = self._writer.finish(take)
@@ -229,12 +210,14 @@ class _Capture:
 
     def _read(self, first: int, start: int, end: int) -> None:
         """Takes in the frames from ``first`` on; progress counts from ``start``."""
-        for frame in read_frames(self._facts.path, first, self._job.end, self._warn, self._pass):
+        for frame in read_frames(self._facts.path, first, self._job.end, self.warn, self._pass):
             if frame.index == first:
                 self._clock.start("watch", max(end - start, 0), done=first - start)
-            self._recording.add(frame.index, frame.time_s, self._people.update(frame.index, frame.time_s, frame.image))
+            seen = self._people.update(frame.index, frame.time_s, frame.image)
+            self._recording.add(frame.index, frame.time_s, seen)
+            self._road.see(frame.image, seen)
             self._clock.tick(frame.index + 1 - start)
-            if len(self._recording.times) % _STRETCH == 0:
+            if len(self._recording.times) % self._road.stretch == 0:
                 self._save()
             elif self._preview.ready:
                 self._extend()
@@ -249,9 +232,14 @@ class _Capture:
     def _save(self) -> None:
         """Puts the newest stretch into the growing take, all that belongs to it at once."""
         self._extend()
+        self._road.settle(self._recording)
+        for message in self._road.news():
+            self.warn("device_changed", message)
         with self._writer.together():
             self._recording.save(self._writer)
             self._writer.note("people", self._people.record())
+            if record := self._road.record():
+                self._writer.note("road", record)
         self._preview.start(self._recording, self._cast())
 
     def _cast(self) -> list[int]:
@@ -277,7 +265,8 @@ class _Capture:
                 if stoppable and self._cancelled.is_set():
                     raise Cancelled
 
-            estimates.append(self._estimator.estimate(self._recording.evidence(person), progress=progress))
+            readings = self._road.readings(self._recording, person, slice(None))
+            estimates.append(self._road.estimate(readings, progress))
             before += counts[person]
         self._emit(Stage("world"))
         return self._take(dict(zip(people, estimates, strict=True)), find_ground(estimates))
@@ -302,6 +291,9 @@ class _Capture:
             video=Video(str(facts.path), facts.width_px, facts.height_px, facts.fps, times, first),
             camera=ground.camera(self._focal_px, self._centre_px),
             people=tuple(place(estimate, ground, person) for person, estimate in estimates.items()),
+            estimator=self._job.estimator,
+            body=self._road.body,
+            device=self._road.device,
             warnings=tuple(self._warnings),
         )
 
@@ -333,9 +325,15 @@ class _Capture:
         path = Path(self._job.take)
         return str(partial_path(path) if path.exists() else path) if self._extended else ""
 
-    def _warn(self, code: str, message: str) -> None:
+    def warn(self, code: str, message: str) -> None:
+        """Tells the user now, and in the take."""
         self._warnings.append(message)
         self._emit(Warned(code, message))
+
+
+def _centre_px(facts: VideoFacts) -> np.ndarray:
+    """(2,) principal point: the middle of the picture."""
+    return np.array([facts.width_px / 2, facts.height_px / 2])
 
 
 def _focal_px(job: Job, facts: VideoFacts) -> float:

@@ -6,18 +6,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from backend.estimators.estimate import Estimate
-from backend.estimators.keypoints import Evidence, KeypointEstimator
 from backend.recording import Recording
+from backend.roads import Road
 from backend.world import Ground, find_ground, place
 from vibe_blender.contract.protocol import Event, Frames, PersonFound
 from vibe_blender.contract.take import Person
 
 _CONTEXT = 10
-_ITERATIONS = 2
 _AT_ONCE = 30
 """Frames in one event."""
 
@@ -45,9 +45,9 @@ class Preview:
         ground: the floor found first, None before.
     """
 
-    def __init__(self, estimator: KeypointEstimator, emit: Callable[[Event], None]) -> None:
+    def __init__(self, road: Road, emit: Callable[[Event], None]) -> None:
         self.solved: dict[int, int] = {}
-        self._estimator, self._emit = estimator, emit
+        self._road, self._emit = road, emit
         self.ground: Ground | None = None
         self._told: set[int] = set()
         self._thread = ThreadPoolExecutor(1)
@@ -55,12 +55,12 @@ class Preview:
 
     def start(self, recording: Recording, people: Sequence[int]) -> None:
         """Begins with the newest frames of those of the people who have any; ``collect`` comes first."""
-        stretches: dict[int, tuple[Evidence, int]] = {}
+        stretches: dict[int, tuple[Any, int]] = {}
         for person in people:
             done, count = self.solved.get(person, 0), recording.frame_count(person)
             if done < count:
                 context = min(done, _CONTEXT)
-                stretches[person] = recording.evidence(person, slice(done - context, count)), context
+                stretches[person] = self._road.readings(recording, person, slice(done - context, count)), context
                 self.solved[person] = count
         if stretches:
             self._waiting = self._thread.submit(self._solve, stretches, len(recording.times))
@@ -85,11 +85,8 @@ class Preview:
         """Ends the thread."""
         self._thread.shutdown()
 
-    def _solve(self, stretches: dict[int, tuple[Evidence, int]], frame_count: int) -> Piece:
-        fresh = {
-            person: self._estimator.estimate(evidence, iterations=_ITERATIONS).since(context)
-            for person, (evidence, context) in stretches.items()
-        }
+    def _solve(self, stretches: dict[int, tuple[Any, int]], frame_count: int) -> Piece:
+        fresh = {person: self._road.rough(readings).since(context) for person, (readings, context) in stretches.items()}
         if self.ground is None:
             self.ground = find_ground(list(fresh.values()))
         for person, estimate in fresh.items():

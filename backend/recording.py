@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 
 from backend.body.keypoints import LANDMARK_NAMES
 from backend.estimators.keypoints import Evidence, Readings
+from backend.estimators.words import Said, Spoken
 from backend.tracking import Observation
+from vibe_blender.contract.take import NetworkWords
 from vibe_blender.contract.take_file import TakeWriter
 
 Array = NDArray[Any]
 
 _COUNT = len(LANDMARK_NAMES)
-_LIKELY = 0.5
+_WORDS = {name: f"words.{name}" for name in ("camera", "rotations", "betas", "boxes")}
+_MEMORY = "memory"
 
 
 class _Readings:
@@ -38,11 +41,19 @@ class _Readings:
                 self.rows[f"{prefix}.world"].append(reading.world.astype(np.float32))
                 self.rows[f"{prefix}.visibility"].append(reading.visibility[:_COUNT].astype(np.float32))
         self.rows["side_px"].append(np.array(seen.region.side_px, dtype=np.float32))
-        self.rows["box"].append(_box(seen).astype(np.float32))
+        self.rows["box"].append(seen.extent().astype(np.float32))
+
+    def say(self, words: NetworkWords) -> None:
+        for name, stored in _WORDS.items():
+            self.rows[stored].extend(getattr(words, name))
+
+    @property
+    def spoken(self) -> int:
+        return len(self.rows[_WORDS["camera"]])
 
     def arrays(self, frames: slice) -> dict[str, Array]:
         """The readings of some frames as they are stored in the take."""
-        stored = {name: np.stack(rows[frames]) for name, rows in self.rows.items()}
+        stored = {name: np.stack(rows[frames]) for name, rows in self.rows.items() if rows}
         return {"frame": np.array(self.frames[frames]), "time": np.array(self.times[frames]), **stored}
 
 
@@ -52,16 +63,20 @@ class Recording:
     ``save`` writes what came since the last call; ``Recording.restored`` reads back what an earlier capture saved.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, spoken: bool = False) -> None:
+        """Begins with nothing; ``spoken``: a frame of a person counts from the moment a network has spoken of it."""
         self.times: list[float] = []
         self.first_frame = 0
+        self._spoken = spoken
         self._people: dict[int, _Readings] = {}
         self._saved: dict[int, int] = defaultdict(int)
+        self._memories: dict[int, Array] = {}
+        self._fresh: set[int] = set()
 
     @classmethod
-    def restored(cls, writer: TakeWriter) -> Recording:
+    def restored(cls, writer: TakeWriter, *, spoken: bool = False) -> Recording:
         """What is in a growing take; empty where nothing is."""
-        recording = cls()
+        recording = cls(spoken=spoken)
         times, frames = writer.evidence(0, "time"), writer.evidence(0, "frame")
         if times is None or frames is None:
             return recording
@@ -73,12 +88,24 @@ class Recording:
                 rows = writer.evidence(person, name)
                 if rows is None or name.startswith("take."):
                     continue
-                if name in ("frame", "time"):
+                if name == _MEMORY:
+                    recording._memories[person] = rows[-1]
+                elif name in ("frame", "time"):
                     getattr(readings, name + "s").extend(rows.tolist())
                 else:
                     readings.rows[name].extend(rows)
             recording._saved[person] = len(readings.frames)
         return recording
+
+    def say(self, spoken: Spoken) -> None:
+        """Takes in what a network said of the frames of one person of which it had not spoken yet."""
+        self._people[spoken.person].say(spoken.words)
+        self._memories[spoken.person] = spoken.memory
+        self._fresh.add(spoken.person)
+
+    def remembered(self, person: int) -> tuple[Array | None, int]:
+        """What the network remembers of a person, None where nothing, and of how many frames it has spoken."""
+        return self._memories.get(person), self._people[person].spoken
 
     @property
     def next_frame(self) -> int:
@@ -99,6 +126,9 @@ class Recording:
             if len(readings.frames) > self._saved[person]:
                 writer.append(person, readings.arrays(slice(self._saved[person], None)))
                 self._saved[person] = len(readings.frames)
+        for person in sorted(self._fresh):
+            writer.append(person, {_MEMORY: self._memories[person][None]})
+        self._fresh.clear()
         if len(self.times) > self._saved[0]:
             fresh = np.array(self.times[self._saved[0] :])
             writer.append(0, {"time": fresh, "frame": np.arange(len(fresh)) + self.first_frame + self._saved[0]})
@@ -106,7 +136,7 @@ class Recording:
 
     def people(self, least_frames: int = 1) -> list[int]:
         """The ids of people seen in at least so many frames."""
-        return sorted(person for person, readings in self._people.items() if len(readings.frames) >= least_frames)
+        return sorted(person for person in self._people if self.frame_count(person) >= least_frames)
 
     def evidence(self, person: int, frames: slice = slice(None)) -> Evidence:
         """One person's readings in some of the frames in which the person was seen."""
@@ -120,19 +150,27 @@ class Recording:
         )
 
     def frame_count(self, person: int) -> int:
-        """In how many frames a person was seen."""
-        return len(self._people[person].frames)
+        """In how many frames a person was seen, and spoken of where that counts."""
+        readings = self._people[person]
+        return readings.spoken if self._spoken else len(readings.frames)
+
+    def said(self, person: int, frames: slice = slice(None)) -> Said:
+        """What a network said of one person in some of the frames of which it has spoken."""
+        frames = slice(*frames.indices(self.frame_count(person)))
+        arrays = self._people[person].arrays(frames)
+        keypoints = np.zeros((len(arrays["frame"]), 0, 3))
+        if "straight.image_px" in arrays:
+            seen = (arrays["straight.image_px"], arrays["straight.visibility"][..., None])
+            keypoints = np.concatenate(seen, axis=2).astype(float)
+        return Said(
+            frames=arrays["frame"],
+            times=arrays["time"],
+            boxes=arrays["box"].astype(float),
+            words=NetworkWords(**{name: arrays[stored] for name, stored in _WORDS.items()}),
+            keypoints=keypoints,
+        )
 
 
 def _reading(prefix: str, arrays: dict[str, Array]) -> Readings:
     image_px, world, visibility = (arrays[f"{prefix}.{name}"] for name in ("image_px", "world", "visibility"))
     return Readings(*(part.astype(float) for part in (image_px, world, visibility, arrays["side_px"])))
-
-
-def _box(seen: Observation) -> Array:
-    """Centre x, y, width and height, pixels, around the landmarks that are likely in the picture."""
-    points = seen.landmarks.image_px[:_COUNT]
-    likely = points[seen.landmarks.presence[:_COUNT] > _LIKELY]
-    points = likely if len(likely) > 2 else points
-    low, high = points.min(axis=0), points.max(axis=0)
-    return np.concatenate([(low + high) / 2, high - low])

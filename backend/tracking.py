@@ -16,8 +16,9 @@ import numpy as np
 from backend.crops import REGION_SCALE, Region, region_of_body, whole_image
 from backend.detection import Detection
 from backend.identity import SAME_BODY, SIZE_RATIO, Memory, Sighting
-from backend.landmarks import CENTRE, TOP, Landmarks
+from backend.landmarks import BODY_COUNT, CENTRE, TOP, Landmarks
 from backend.one_euro import OneEuro
+from vibe_blender.contract.quaternions import Array
 
 SEARCH_EVERY = 10
 """Frames between two looks for new people while somebody is followed."""
@@ -25,6 +26,7 @@ KEEP_LOST_S = 10.0
 MAX_LOST = 8
 
 _MIN_SCORE = 0.5
+_LIKELY = 0.5
 _FILTER = (0.01, 10.0)
 _LOOK_FOR_LOST_S = 1.0
 _NEAR = 0.6
@@ -57,14 +59,27 @@ class Observation:
     Attributes:
         person: number from 1, the same over the whole video.
         region: where the person was looked for.
-        landmarks: the reading of the region.
+        landmarks: the reading of the region; None where only a box is known.
         mirrored: the reading of its mirror image, turned back; None where none was asked for.
+        box: (4,) centre x, y, width, height, pixels, where the user gave one.
     """
 
     person: int
     region: Region
-    landmarks: Landmarks
+    landmarks: Landmarks | None
     mirrored: Landmarks | None
+    box: Array | None = None
+
+    def extent(self) -> Array:
+        """(4,) centre x, y, width, height, pixels: the landmarks likely in the picture, or else the given box."""
+        if self.landmarks is None:
+            assert self.box is not None
+            return self.box
+        points = self.landmarks.image_px[:BODY_COUNT]
+        likely = points[self.landmarks.presence[:BODY_COUNT] > _LIKELY]
+        points = likely if len(likely) > 2 else points
+        low, high = points.min(axis=0), points.max(axis=0)
+        return np.concatenate([(low + high) / 2, high - low])
 
 
 @dataclass(slots=True)

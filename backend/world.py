@@ -110,6 +110,7 @@ def place(estimate: Estimate, ground: Ground, person_id: int) -> Person:
         rest_joints=estimate.rest_joints,
         betas=estimate.betas,
         keypoints=estimate.keypoints,
+        words=estimate.words,
     )
 
 

@@ -86,7 +86,7 @@ class Studio:
     ) -> Captured:
         """Runs the pipeline; the flag is set after the first event of which ``stop`` says so."""
         video = self.make_video(count=count, size=SIZE)
-        self.monkeypatch.setattr(pipeline, "_people", lambda job: cast)
+        self.monkeypatch.setattr(pipeline, "open_people", lambda job: cast)
         self.cast, self.events, flag = cast, [], Flag()
 
         def emit(event: Event) -> None:

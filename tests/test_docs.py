@@ -18,7 +18,7 @@ import pytest
 from backend.evaluation import EvaluationReport, PersonReport
 from vibe_blender.contract import protocol, quaternions
 from vibe_blender.contract.skeleton import JOINT_NAMES, REST_JOINTS
-from vibe_blender.contract.take import Camera, Person, Take, Video
+from vibe_blender.contract.take import Camera, NetworkWords, Person, Take, Video
 from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path, save_take
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -85,8 +85,10 @@ def test_a_take_made_by_the_documents_statements_is_one(tmp_path) -> None:
 
 def test_take_document_lists_every_array_and_key(tmp_path) -> None:
     text = (REPOSITORY / "docs" / "take.md").read_text(encoding="utf-8")
-    names = {item.name for item in fields(Person)} - {"id"} | {"times", "centre_px", "from_world"}
+    names = {item.name for item in fields(Person)} - {"id", "words"} | {"times", "centre_px", "from_world"}
     assert set(re.findall(r"^\| `take\.(\w+)`", text, flags=re.MULTILINE)) == names
+    words = {item.name for item in fields(NetworkWords)}
+    assert set(re.findall(r"^\| `take\.words\.(\w+)`", text, flags=re.MULTILINE)) == words
     keys = {item.name for item in fields(Take)}
     assert set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)) == keys
 

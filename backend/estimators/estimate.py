@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_blender.contract.take import NetworkWords
+
 Array = NDArray[np.floating]
 
 
@@ -25,6 +27,7 @@ class Estimate:
         keypoints: (T, K, 3) x, y in pixels and visibility 0..1 of the detected landmarks.
         rest_joints: (24, 3) metres, body frame, with the person's shape.
         betas: (10,) shape components.
+        words: what a network said of the frames, where one did.
     """
 
     frames: NDArray[np.integer]
@@ -36,8 +39,10 @@ class Estimate:
     keypoints: Array
     rest_joints: Array
     betas: Array
+    words: NetworkWords | None = None
 
     def since(self, first: int) -> Estimate:
         """The same without the frames before the ``first``-th."""
         timed = ("frames", "times", "rotations", "root", "confidence", "boxes", "keypoints")
-        return replace(self, **{name: getattr(self, name)[first:] for name in timed})
+        words = None if self.words is None else self.words.since(first)
+        return replace(self, words=words, **{name: getattr(self, name)[first:] for name in timed})

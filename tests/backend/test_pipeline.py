@@ -421,7 +421,7 @@ def test_evidence_is_stored_in_single_precision(studio: Studio, actor: Actor) ->
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        ({"estimator": "vibe"}, "no_such_estimator"),
+        ({"estimator": "telepathy"}, "no_such_estimator"),
         ({"device": "cuda"}, "no_such_device"),
         ({"people": "0"}, "bad_people"),
         ({"people": "²"}, "bad_people"),

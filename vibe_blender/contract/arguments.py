@@ -26,6 +26,8 @@ def add_capture_arguments(parser: argparse.ArgumentParser) -> None:
     focal.add_argument("--focal-mm", type=_between(1, 5000), metavar="F", help="focal length on a full-frame sensor")
     add("--height", type=_between(0.4, 2.8), metavar="M", help="height of the person in metres")
     add("--fast", action="store_true", help="read every picture once only, not its mirror image too")
+    add("--chunk", type=_at_least(1), metavar="N", help="vibe: forget after N frames (the published demo: 450)")
+    add("--compat", action="store_true", help="vibe: full precision, and the published demo's camera")
     add("--resume", action="store_true", help="go on with an interrupted capture of the same video")
 
 
@@ -45,6 +47,8 @@ def job_from(options: argparse.Namespace, video: Path, take: Path) -> Job:
         focal_mm=options.focal_mm,
         height_m=options.height,
         fast=options.fast,
+        chunk=options.chunk,
+        compat=options.compat,
         resume=options.resume,
     )
 

@@ -17,8 +17,9 @@ from .errors import CaptureError
 from .version import VERSION
 
 PROTOCOL_VERSION = 1
-ESTIMATORS = ("keypoints",)
-DEVICES = ("auto", "cpu")
+ESTIMATORS = ("keypoints", "vibe")
+DEVICES = ("auto", "cuda", "mps", "cpu")
+_WITHOUT_GPU = ("auto", "cpu")
 _JOINT_COUNT = 24  # as in skeleton.py, which needs numpy
 _MAX_NUMBER = 2**31 - 1
 _MAX_FLOAT = 1e6
@@ -31,15 +32,19 @@ class Job:
 
     Attributes:
         video, take: paths.
-        estimator: ``keypoints``.
+        estimator: ``keypoints`` or ``vibe``.
         models: folder with the model files, empty for the user's own data folder.
-        device: ``auto`` or ``cpu``.
+        device: ``auto``, ``cuda``, ``mps`` or ``cpu``; ``keypoints`` runs on the CPU only.
         start, end: video frame range, end excluded, None for the whole video.
         people: ``all``, ``largest`` or a number.
         boxes: ``.npz`` of boxes to use instead of detecting, empty to detect.
         focal_px, focal_mm: focal length in pixels, or in millimetres of a full-frame (36 x 24 mm) sensor.
         height_m: the actor's height, None to estimate it.
         fast: read each crop once instead of also reading its mirror image.
+        chunk: for ``vibe``: after so many frames of a person it forgets, as the published demo does after 450; None
+            lets it remember from beginning to end.
+        compat: for ``vibe``: full precision, and the camera as the published demo has it, which takes the box for the
+            crop, a tenth larger, that the network saw.
         resume: go on with an interrupted capture of the same video.
 
     Raises:
@@ -60,6 +65,8 @@ class Job:
     focal_mm: float | None = None
     height_m: float | None = None
     fast: bool = False
+    chunk: int | None = None
+    compat: bool = False
     resume: bool = False
     protocol: int = PROTOCOL_VERSION
 
@@ -69,9 +76,12 @@ class Job:
             raise CaptureError(
                 "no_such_estimator", f"There is no estimator {self.estimator!r}.", f"There are: {known}."
             )
-        if self.device not in DEVICES:
-            known = ", ".join(DEVICES)
-            raise CaptureError("no_such_device", f"Nothing can run on {self.device!r}.", f"Choose one of: {known}.")
+        devices = DEVICES if self.estimator == "vibe" else _WITHOUT_GPU
+        if self.device not in devices:
+            known = ", ".join(devices)
+            raise CaptureError(
+                "no_such_device", f"{self.estimator} cannot run on {self.device!r}.", f"Choose one of: {known}."
+            )
         start, end = self.start or 0, _MAX_NUMBER if self.end is None else self.end
         if not 0 <= start < end <= _MAX_NUMBER:
             raise CaptureError(
@@ -81,6 +91,8 @@ class Job:
             raise CaptureError(
                 "bad_people", f"{self.people[:80]!r} is no choice of people.", "Use `all`, `largest` or a number."
             )
+        if self.chunk is not None and not 0 < self.chunk <= _MAX_NUMBER:
+            raise CaptureError("bad_number", f"A chunk of {self.chunk} frames makes no sense.", "Give a positive one.")
         for name, value in (
             ("focal length", self.focal_px), ("focal length", self.focal_mm), ("height", self.height_m)
         ):  # fmt: skip

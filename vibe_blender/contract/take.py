@@ -93,6 +93,34 @@ class Camera:
 
 
 @dataclass(frozen=True)
+class NetworkWords:
+    """What a network said of one person, frame by frame, before anything was made of it.
+
+    Attributes:
+        camera: (T, 3) weak perspective in the square: scale, and shift x and y.
+        rotations: (T, 24, 3, 3) matrices, joint to parent; the root's, body frame to camera.
+        betas: (T, 10) shape components, each frame's own.
+        boxes: (T, 4) centre x, y, width, height, pixels, of the squares that ``camera`` is about.
+    """
+
+    camera: Array
+    rotations: Array
+    betas: Array
+    boxes: Array
+
+    def __post_init__(self) -> None:
+        count = len(self.camera)
+        shapes = {"camera": (count, 3), "rotations": (count, JOINT_COUNT, 3, 3), "betas": (count, 10),
+                  "boxes": (count, 4)}  # fmt: skip
+        for name, shape in shapes.items():
+            _check(f"{name} of a network's words", getattr(self, name), shape)
+
+    def since(self, first: int) -> NetworkWords:
+        """The same without the frames before the ``first``-th."""
+        return NetworkWords(self.camera[first:], self.rotations[first:], self.betas[first:], self.boxes[first:])
+
+
+@dataclass(frozen=True)
 class Person:
     """One person's motion.
 
@@ -107,6 +135,7 @@ class Person:
         rest_joints: (24, 3) metres, body frame, with this person's shape.
         betas: (10,) shape components of the body named in ``Take.body``.
         keypoints: (T, K, 3) x, y in pixels and visibility 0..1 of the detected landmarks; K = 0 where there are none.
+        words: what the network said, where the estimator is one that says such words.
     """
 
     id: int
@@ -119,6 +148,7 @@ class Person:
     rest_joints: Array
     betas: Array
     keypoints: Array
+    words: NetworkWords | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.id <= MAX_ID:
@@ -133,6 +163,8 @@ class Person:
         _check(f"keypoints of person {self.id}", self.keypoints, (count, *np.shape(self.keypoints)[1:2], 3))
         if not np.issubdtype(np.asarray(self.frames).dtype, np.integer) or np.any(np.diff(self.frames) <= 0):
             raise ValueError(f"the frames of person {self.id} are not ascending whole numbers")
+        if self.words is not None and len(self.words.camera) != count:
+            raise ValueError(f"words about {len(self.words.camera)} of {count} frames of person {self.id}")
         squares = np.sum(np.square(np.clip(self.rotations, -2.0, 2.0)), axis=-1)
         if np.any(np.abs(squares - 1.0) > 0.02):
             raise ValueError(f"a rotation of person {self.id} is no unit quaternion")
@@ -148,7 +180,7 @@ class Take:
 
     Attributes:
         status: ``complete``, or ``partial`` where the capture was cancelled, failed or is still running.
-        estimator: what read the pose, such as ``keypoints``.
+        estimator: what read the pose, ``keypoints`` or ``vibe``.
         body: the body model that ``betas`` belong to, ``mannequin`` or ``smpl``.
         device: where the estimator ran, such as ``cpu``.
         program: version that wrote the take.

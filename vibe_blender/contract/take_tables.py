@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CaptureError
-from .take import Camera, Person, Take, Video
+from .take import Camera, NetworkWords, Person, Take, Video
 from .take_errors import damaged
 
 TAKE_VERSION = 1
@@ -32,7 +32,12 @@ _SCHEMA = {
 _PERSON_ARRAYS = (
     "frames", "rotations", "root", "contacts", "confidence", "boxes", "rest_joints", "betas", "keypoints",
 )  # fmt: skip
-GROWING = {"take.times", *(f"take.{name}" for name in _PERSON_ARRAYS if name not in ("rest_joints", "betas"))}
+_WORDS = ("camera", "rotations", "betas", "boxes")
+GROWING = {
+    "take.times",
+    *(f"take.{name}" for name in _PERSON_ARRAYS if name not in ("rest_joints", "betas")),
+    *(f"take.words.{name}" for name in _WORDS),
+}
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
@@ -106,6 +111,9 @@ def arrays(take: Take) -> Iterator[tuple[int, str, NDArray[Any]]]:
     for person in take.people:
         for name in _PERSON_ARRAYS:
             yield person.id, f"take.{name}", getattr(person, name)
+        if person.words is not None:
+            for name in _WORDS:
+                yield person.id, f"take.words.{name}", getattr(person.words, name)
 
 
 def insert(database: sqlite3.Connection, owner: int, name: str, chunk: int, values: NDArray[Any]) -> None:
@@ -152,8 +160,14 @@ def load(database: sqlite3.Connection, path: Path) -> Take:
             raise KeyError(f"array {name} of {owner}")
         return values
 
+    def words(owner: int) -> NetworkWords | None:
+        if read(database, owner, "take.words.camera") is None:
+            return None
+        return NetworkWords(**{name: array(owner, f"words.{name}") for name in _WORDS})
+
     people = tuple(
-        Person(id=int(owner), **{name: array(owner, name) for name in _PERSON_ARRAYS}) for owner in meta["people"]
+        Person(id=int(owner), words=words(owner), **{name: array(owner, name) for name in _PERSON_ARRAYS})
+        for owner in meta["people"]
     )
     video = meta["video"]
     take = Take(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ..contract import quaternions
 from ..contract.errors import CaptureError
 from ..contract.quaternions import Array
-from ..contract.take import Person, Take
+from ..contract.take import NetworkWords, Person, Take
 
 _LEAST_OVERLAP = 0.3
 """Of two boxes around the same person, common area over joint area; between frames of one person it is far more."""
@@ -183,7 +184,18 @@ def _blended(person: Person, patch: Person, first: int, last: int, ramp: int) ->
         confidence=np.clip(mixed(person.confidence, patch.confidence), 0.0, 1.0),
         boxes=put(person.boxes, patch.boxes[inside]),
         keypoints=put(person.keypoints, keypoints),
+        words=_put_words(person.words, patch.words, inside, put),
     )
+
+
+def _put_words(
+    before: NetworkWords | None, after: NetworkWords | None, inside: Array, put: Callable[[Array, Array], Array]
+) -> NetworkWords | None:
+    """The words about every frame, each as it was said; None where a network was silent about some."""
+    if before is None or after is None:
+        return None
+    names = ("camera", "rotations", "betas", "boxes")
+    return NetworkWords(**{name: put(getattr(before, name), getattr(after, name)[inside]) for name in names})
 
 
 def _weights(fresh: NDArray[np.integer], known: NDArray[np.integer], ramp: int) -> Array:

@@ -187,7 +187,7 @@ def test_a_job_with_a_value_of_the_wrong_kind_is_refused(name: str, value: objec
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        ({"estimator": "vibe"}, "no_such_estimator"),
+        ({"estimator": "telepathy"}, "no_such_estimator"),
         ({"device": "cuda"}, "no_such_device"),
         ({"people": "0"}, "bad_people"),
         ({"people": "²"}, "bad_people"),

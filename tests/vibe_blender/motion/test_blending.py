@@ -7,7 +7,7 @@ import pytest
 from tests.fake_backend import small_take, walking_person
 from vibe_blender.contract import quaternions
 from vibe_blender.contract.errors import CaptureError
-from vibe_blender.contract.take import Camera, Person, Take
+from vibe_blender.contract.take import Camera, NetworkWords, Person, Take
 from vibe_blender.motion.blending import blend_range
 
 COUNT = 60
@@ -92,12 +92,37 @@ def moved(take: Take, metres: float, turn: float) -> Take:
 def assert_same(a: Take, b: Take, tolerance: float = 1e-9) -> None:
     assert [person.id for person in a.people] == [person.id for person in b.people]
     for mine, theirs in zip(a.people, b.people, strict=True):
+        assert mine.words is theirs.words is None
         for item in fields(mine):
+            if item.name == "words":
+                continue
             x, y = getattr(mine, item.name), getattr(theirs, item.name)
             if item.name == "rotations":
                 x, y = quaternions.to_matrices(x), quaternions.to_matrices(y)
             assert np.shape(x) == np.shape(y), item.name
             assert np.allclose(x, y, atol=tolerance), item.name
+
+
+def spoken(take: Take, seed: int) -> Take:
+    """The same take by a network that says something random of everybody."""
+    random = np.random.default_rng(seed)
+
+    def words(count: int) -> NetworkWords:
+        shapes = ((count, 3), (count, 24, 3, 3), (count, 10), (count, 4))
+        return NetworkWords(*(random.normal(size=shape).astype(np.float32) for shape in shapes))
+
+    return replace(take, people=tuple(replace(person, words=words(len(person.frames))) for person in take.people))
+
+
+def test_words_are_replaced_as_they_were_said(whole) -> None:
+    take = spoken(whole, 1)
+    patch = spoken(patch_of(whole, 20, 40), 2)
+    for before, after, fresh in zip(take.people, blend_range(take, patch, 20, 40, 5).people, patch.people, strict=True):
+        kept = (before.frames < 20) | (before.frames > 40)
+        assert np.array_equal(after.words.betas[kept], before.words.betas[kept])
+        assert np.array_equal(after.words.betas[~kept], fresh.words.betas)
+    for silent in (blend_range(take, patch_of(whole, 20, 40), 20, 40, 5), blend_range(whole, patch, 20, 40, 5)):
+        assert silent.people[0].words is None
 
 
 @pytest.mark.parametrize(("first", "last"), [(20, 40), (0, 59), (0, 10), (50, 59), (30, 30), (30, 31)])

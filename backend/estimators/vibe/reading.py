@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""VIBE reads people while the video goes by: crops gather, features are made on a thread, memories are carried on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backend.estimators.words import Array, Spoken
+from backend.person_crops import SIDE_PX, cut_out, enlarged, square_around, square_of_points
+from backend.tracking import Observation
+from vibe_blender.contract.quaternions import from_matrices
+from vibe_blender.contract.skeleton import forward_kinematics
+from vibe_blender.contract.take import NetworkWords
+
+from .encoder import Encoder
+from .files import Networks
+
+_AHEAD = 2
+"""Batches that may wait for the network: more would only fill the memory."""
+
+Memory = tuple[Array | None, int]
+"""(2, 1024) state of the recurrent network, None at the beginning, and how many frames it has seen."""
+
+
+class VibeReader:
+    """Speaks of everybody it is shown.
+
+    Attributes:
+        encoder: the image network at work.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        device: torch.device,
+        *,
+        chunk: int | None = None,
+        compat: bool = False,
+    ) -> None:
+        """Prepares the networks.
+
+        Args:
+            networks: as they were read from their files.
+            device: where they shall run.
+            chunk: after so many frames of a person everything is forgotten, as the published demo does.
+            compat: full precision; what is said refers to the box and not, as is right, to the larger crop.
+        """
+        self._vibe, self._chunk, self._compat = networks.vibe.to(device), chunk, compat
+        self._body = networks.body
+        self.encoder = Encoder(networks.encoder, device, self._apart, False if compat else None)
+        self._thread = ThreadPoolExecutor(1)
+        self._room = self._crops()
+        self._count = 0
+        self._seen: list[tuple[int, Array]] = []
+        self._features: list[Future[Tensor]] = []
+
+    def see(self, picture: np.ndarray, seen: Sequence[Observation]) -> None:
+        """Cuts the people out of the next picture (H, W, 3) uint8 RGB; what is said of them ``settle`` tells."""
+        for observation in seen:
+            extent = observation.extent()
+            square = square_around(extent) if observation.landmarks is None else square_of_points(extent)
+            self._room[self._count] = torch.from_numpy(cut_out(picture, square))
+            self._count += 1
+            self._seen.append((observation.person, square))
+            if self._count == len(self._room):
+                self._send()
+
+    def settle(self, remembered: Callable[[int], Memory]) -> list[Spoken]:
+        """What is to be said of everybody seen since the last call; waits for it.
+
+        Args:
+            remembered: a person's memory after that call.
+        """
+        self._send()
+        features = [future.result() for future in self._features]
+        seen, self._seen, self._features = self._seen, [], []
+        if not seen:
+            return []
+        people = np.array([person for person, _ in seen])
+        squares, whole = np.array([square for _, square in seen]), torch.cat(features)
+        self._vibe.to(self.encoder.device)
+        return [
+            self._spoken(int(person), whole[people == person], squares[people == person], remembered(int(person)))
+            for person in np.unique(people)
+        ]
+
+    def close(self) -> None:
+        """Ends the thread, with whatever was not settled."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _crops(self) -> Tensor:
+        """Room (B, 224, 224, 3) for a batch, where the GPU fetches it without the CPU's help."""
+        size = (self.encoder.batch, SIDE_PX, SIDE_PX, 3)
+        return torch.empty(size, dtype=torch.uint8, pin_memory=self.encoder.device.type == "cuda")
+
+    def _send(self) -> None:
+        """Gives the gathered crops to the network's thread, and waits where that is too far behind."""
+        if not self._count:
+            return
+        self._features.append(self._thread.submit(self.encoder.encode, self._room[: self._count]))
+        waiting = [future for future in self._features if not future.done()]
+        if len(waiting) > _AHEAD:
+            waiting[0].result()
+        self._room, self._count = self._crops(), 0
+
+    def _spoken(self, person: int, features: Tensor, squares: Array, memory: Memory) -> Spoken:
+        """What is said of one person's newest frames: features (T, 2048), squares (T, 4)."""
+        state, before = memory
+        carried = None if state is None else torch.from_numpy(state)[:, None].to(self.encoder.device)
+        parts, first = [], 0
+        while first < len(features):
+            age = before + first if self._chunk is None else (before + first) % self._chunk
+            last = len(features) if self._chunk is None else first + self._chunk - age
+            with torch.inference_mode():
+                some = features[None, first:last].to(self.encoder.device)
+                said, carried = self._vibe(some, carried if age else None)
+            parts.append([part[0].cpu().numpy() for part in (said.camera, said.rotations, said.betas)])
+            first = last
+        camera, rotations, betas = (np.concatenate(part) for part in zip(*parts, strict=True))
+        words = NetworkWords(camera, rotations, betas, squares if self._compat else enlarged(squares))
+        return Spoken(person, words, carried[:, 0].cpu().numpy())
+
+    def _apart(self, one: Tensor, other: Tensor) -> float:
+        """How far (metres) two features (B, 2048) of the same crops put a joint from each other, each its pelvis."""
+        places = []
+        for features in (one, other):
+            with torch.inference_mode():
+                said, _ = self._vibe(features[:, None].to(self.encoder.device))
+                rest = self._body.rest_joints(said.betas[:, 0].cpu().double().numpy())
+            turns = from_matrices(said.rotations[:, 0].cpu().double().numpy())
+            posed = [forward_kinematics(*each, np.zeros(3))[0] for each in zip(rest, turns, strict=True)]
+            places.append(np.array(posed))
+        return float(np.linalg.norm(places[0] - places[1], axis=-1).max())

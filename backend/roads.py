@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+"""What differs from estimator to estimator in a capture: whom it watches with what, and how that becomes motion."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from backend import models
+from backend.body.model import load as load_body
+from backend.boxes import BoxedPeople
+from backend.detection import PersonDetector
+from backend.estimators.estimate import Estimate
+from backend.estimators.keypoints import Evidence, KeypointEstimator
+from backend.estimators.words import Said
+from backend.landmarks import LandmarkModel
+from backend.recording import Recording
+from backend.tracking import Observation, PeopleTracker
+from vibe_blender.contract.errors import CaptureError
+from vibe_blender.contract.protocol import Job
+
+if TYPE_CHECKING:
+    from backend.estimators.vibe import VibeReader, WordsEstimator
+
+Done = Callable[[int], None]
+
+_STRETCH, _STRETCH_ON_GPU = 30, 120
+_PREVIEW_ITERATIONS = 2
+
+
+class People(Protocol):
+    """Whatever knows who is where in a frame."""
+
+    def update(self, frame_index: int, time_s: float, image_rgb: np.ndarray) -> list[Observation]:
+        """The people seen in the next frame."""
+
+    def record(self) -> dict[str, Any]:
+        """All that it knows, as JSON values."""
+
+    def recall(self, record: dict[str, Any]) -> None:
+        """Goes on where the one that gave this ``record`` was."""
+
+
+class Road(Protocol):
+    """One estimator's part in a capture.
+
+    Attributes:
+        body: the body model of its betas.
+        spoken: whether a network speaks of every frame while the video is read.
+        stretch: frames between two writes of the take; a crash costs no more than these.
+    """
+
+    body: str
+    spoken: bool
+    stretch: int
+
+    @property
+    def device(self) -> str:
+        """Where it runs now."""
+
+    def settings(self) -> dict[str, Any]:
+        """What must be the same for what was read earlier to go together with what is read now."""
+
+    def record(self) -> dict[str, Any]:
+        """What it has to know to go on with its capture, as JSON values; nothing where that is nothing."""
+
+    def recall(self, record: dict[str, Any]) -> None:
+        """Goes on where the one that gave this ``record`` was."""
+
+    def see(self, picture: np.ndarray, seen: Sequence[Observation]) -> None:
+        """Looks at the people of the next picture (H, W, 3) uint8 RGB."""
+
+    def settle(self, recording: Recording) -> None:
+        """Puts what it has to say of everything it has seen into the recording; waits for it."""
+
+    def news(self) -> list[str]:
+        """Sentences the user should read, each told once."""
+
+    def readings(self, recording: Recording, person: int, frames: slice) -> Any:
+        """What its estimates are made of, for some of the frames in which a person was seen."""
+
+    def rough(self, readings: Any) -> Estimate:
+        """An estimate, soon."""
+
+    def estimate(self, readings: Any, progress: Done) -> Estimate:
+        """The estimate; ``progress``, told how many frames are done, may raise to stop."""
+
+    def close(self) -> None:
+        """Lets go of what it holds."""
+
+
+class KeypointRoad:
+    """The default: landmarks, and geometry."""
+
+    body, device, spoken, stretch = "mannequin", "cpu", False, _STRETCH
+
+    def __init__(self, job: Job, focal_px: float, centre_px: np.ndarray) -> None:
+        """Prepares for a camera of this focal length and principal point (2,)."""
+        body = load_body(Path(str(resources.files("vibe_blender") / "assets" / "mannequin.npz")))
+        self._estimator = KeypointEstimator(body, focal_px, centre_px, job.height_m)
+
+    def settings(self) -> dict[str, Any]:
+        """Nothing that is not every estimator's."""
+        return {}
+
+    def record(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def recall(self, record: dict[str, Any]) -> None:
+        """Nothing to do."""
+
+    def see(self, picture: np.ndarray, seen: Sequence[Observation]) -> None:
+        """Nothing: the landmarks are all it needs."""
+
+    def settle(self, recording: Recording) -> None:
+        """Nothing to say."""
+
+    def news(self) -> list[str]:
+        """None."""
+        return []
+
+    def readings(self, recording: Recording, person: int, frames: slice) -> Evidence:
+        """A person's landmarks."""
+        return recording.evidence(person, frames)
+
+    def rough(self, readings: Evidence) -> Estimate:
+        """A fit that stops early."""
+        return self._estimator.estimate(readings, iterations=_PREVIEW_ITERATIONS)
+
+    def estimate(self, readings: Evidence, progress: Done) -> Estimate:
+        """The fit of a whole clip."""
+        return self._estimator.estimate(readings, progress=progress)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class VibeRoad:
+    """VIBE: an image network and a recurrent one, with the published weights; the only road that needs torch."""
+
+    body, spoken = "smpl", True
+
+    def __init__(self, reader: VibeReader, estimator: WordsEstimator, job: Job) -> None:
+        """Prepares with networks that are loaded."""
+        self._reader, self._estimator, self._job = reader, estimator, job
+        self.stretch = _STRETCH if self.device == "cpu" else _STRETCH_ON_GPU
+
+    @property
+    def device(self) -> str:
+        """Where the networks are."""
+        return str(self._reader.encoder.device)
+
+    def settings(self) -> dict[str, Any]:
+        """The estimator, and what changes its words."""
+        return {"estimator": "vibe", "chunk": self._job.chunk, "compat": self._job.compat}
+
+    def record(self) -> dict[str, Any]:
+        """Whether half the precision is enough, so that a resumed capture says the same."""
+        return {"half": self._reader.encoder.half}
+
+    def recall(self, record: dict[str, Any]) -> None:
+        """Goes on with that precision."""
+        self._reader.encoder.half = record["half"]
+
+    def see(self, picture: np.ndarray, seen: Sequence[Observation]) -> None:
+        """Shows them to the networks."""
+        self._reader.see(picture, seen)
+
+    def settle(self, recording: Recording) -> None:
+        """What the networks say."""
+        for spoken in self._reader.settle(recording.remembered):
+            recording.say(spoken)
+
+    def news(self) -> list[str]:
+        """Where the networks had to move to."""
+        told, self._reader.encoder.warnings = self._reader.encoder.warnings, []
+        return told
+
+    def readings(self, recording: Recording, person: int, frames: slice) -> Said:
+        """What they said."""
+        return recording.said(person, frames)
+
+    def rough(self, readings: Said) -> Estimate:
+        """What they said, as motion."""
+        return self._estimator.estimate(readings)
+
+    def estimate(self, readings: Said, progress: Done) -> Estimate:
+        """What they said, as motion."""
+        estimate = self._estimator.estimate(readings)
+        progress(len(readings.frames))
+        return estimate
+
+    def close(self) -> None:
+        """Ends the networks' thread."""
+        self._reader.close()
+
+
+def device_of(job: Job) -> tuple[str, str]:
+    """Where the job's estimator will run, and a warning, empty where there is nothing to warn of.
+
+    Raises:
+        CaptureError: ``torch_missing``.
+    """
+    if job.estimator == "keypoints":
+        return "cpu", ""
+    if importlib.util.find_spec("torch") is None:
+        raise CaptureError(
+            "torch_missing",
+            "VIBE needs PyTorch, which is not installed.",
+            "Install the network packages in the panel, or `vibe-for-blender[networks]` with pip.",
+        )
+    from backend.estimators.vibe import choose_device
+
+    choice = choose_device(job.device)
+    return str(choice.device), choice.warning
+
+
+def open_people(job: Job) -> People:
+    """Who is where, found or given."""
+    mirror = job.estimator == "keypoints" and not job.fast
+    if job.boxes and job.estimator != "keypoints":
+        return BoxedPeople(Path(job.boxes), None)
+    reader = LandmarkModel(_landmark_file(job, models.LANDMARK_NETWORK), threads=2)
+    if job.boxes:
+        return BoxedPeople(Path(job.boxes), reader, mirror=mirror)
+    detector = PersonDetector(_landmark_file(job, models.PERSON_DETECTOR), threads=2)
+    if job.people == "all":
+        return PeopleTracker(detector, reader, people="all", mirror=mirror)
+    wanted = 1 if job.people == "largest" else int(job.people)
+    return PeopleTracker(detector, reader, people=wanted, mirror=mirror)
+
+
+def _landmark_file(job: Job, file: models.ModelFile) -> Path:
+    folder = Path(job.models) if job.models else None
+    if folder is not None and job.estimator != "keypoints" and not (folder / file.name).is_file():
+        folder = None  # it is the folder of the published files, where nobody expects ours
+    return models.find(file.name, folder)
+
+
+def open_road(job: Job, device: str, focal_px: float, centre_px: np.ndarray) -> Road:
+    """The road of the job's estimator, its files read.
+
+    Args:
+        job: what and how.
+        device: from ``device_of``.
+        focal_px: focal length.
+        centre_px: (2,) principal point.
+
+    Raises:
+        CaptureError: of a file that is missing or not what it should be.
+    """
+    if job.estimator == "keypoints":
+        return KeypointRoad(job, focal_px, centre_px)
+    import torch
+
+    from backend.estimators.vibe import VibeReader, WordsEstimator, open_networks
+
+    networks = open_networks(*([Path(job.models)] if job.models else []), models.default_folder())
+    reader = VibeReader(networks, torch.device(device), chunk=job.chunk, compat=job.compat)
+    return VibeRoad(reader, WordsEstimator(networks.body, focal_px, centre_px, job.height_m), job)
