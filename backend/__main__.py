@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import os
 import sys
 import threading
@@ -165,23 +164,23 @@ def evaluate(options: argparse.Namespace, session: Session) -> int:
 
 
 def list_models(options: argparse.Namespace, session: Session) -> int:
-    """``vibe models list``: what each model file is, where from, under which licence, and whether it is there."""
-    from .models import default_folder, verify
+    """``vibe models list``: of each estimator's files what they are, where from, the licence, and which are there."""
+    from .model_list import list_files, to_json, to_text
+    from .models import default_folder
 
     folder = Path(options.models) if options.models else default_folder()
-    states = verify(folder)
-    if options.json:
-        record = [
-            {"name": item.name, "state": state, "path": str(folder / item.name), "bytes": item.size_bytes,
-             "sha256": item.sha256, "licence": item.licence, "package": item.package, "purpose": item.purpose}
-            for item, state in states
-        ]  # fmt: skip
-        print(json.dumps(record, indent=2, ensure_ascii=False))
-        return DONE
-    print(f"Folder: {folder}")
-    for item, state in states:
-        print(f"{item.name}: {state}; {item.purpose}; {item.licence}; from the wheel of {item.package}")
-        print(f"    {item.size_bytes} bytes, sha256 {item.sha256}")
+    listed = list_files(folder)
+    print(to_json(listed) if options.json else to_text(listed, folder))
+    return DONE
+
+
+def import_models(options: argparse.Namespace, session: Session) -> int:
+    """``vibe models import``: a user's SMPL pickle becomes an .npz, which every part of the program reads safely."""
+    from .models import default_folder
+    from .published import import_body
+
+    folder = Path(options.models) if options.models else default_folder()
+    print(import_body(Path(options.path), folder))
     return DONE
 
 
@@ -254,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--truth", required=True, metavar="TRUTH.npz")
     command.add_argument("--json", action="store_true", help="as JSON")
 
-    _add_models(commands.add_parser("models", help="the network files: list, fetch, verify"))
+    _add_models(commands.add_parser("models", help="the network files: list, fetch, import, verify"))
 
     command = commands.add_parser("doctor", help="is everything here that a capture needs?")
     command.set_defaults(command=doctor)
@@ -273,15 +272,18 @@ def _add_capture(command: argparse.ArgumentParser) -> None:
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(required=True, metavar="list|fetch|verify")
+    commands = parser.add_subparsers(required=True, metavar="list|fetch|import|verify")
     for name, function, text in (
         ("list", list_models, "which files there are, their licences, and where they lie"),
         ("fetch", fetch_models, "download the missing ones"),
+        ("import", import_models, "convert an SMPL body in a .pkl, or in a folder, to a safe .npz"),
         ("verify", verify_models, "check them by their sha256"),
     ):
         command = commands.add_parser(name, help=text)
         command.set_defaults(command=function)
         command.add_argument("--models", default="", metavar="DIR", help="folder of the model files")
+        if name == "import":
+            command.add_argument("path", metavar="PATH", help="SMPL's .pkl, or the folder it is in")
         if name == "list":
             command.add_argument("--json", action="store_true", help="as JSON")
         if name == "fetch":

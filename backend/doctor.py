@@ -10,8 +10,8 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,7 @@ from typing import Literal
 from vibe_blender.contract.version import VERSION
 
 from .models import default_folder, verify
+from .published import LICENCE, find_published, missing
 
 _OLDEST_PYTHON = (3, 11)
 _FREE_BYTES = 1 << 30
@@ -80,10 +81,17 @@ class Device:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All findings, in the order in which they were made, and what follows from them."""
+    """All findings, in the order in which they were made, and what follows from them.
+
+    Attributes:
+        findings: of which a problem stands in the way of the default estimator.
+        devices: what there is to compute on.
+        vibe: whether VIBE can be used, which needs torch and the published files.
+    """
 
     findings: tuple[Finding, ...]
     devices: tuple[Device, ...]
+    vibe: EstimatorState
 
     @property
     def capture_works(self) -> bool:
@@ -93,14 +101,16 @@ class Diagnosis:
     @property
     def estimators(self) -> tuple[EstimatorState, ...]:
         """Every estimator there is."""
-        problem = next((finding for finding in self.findings if finding.state == "problem"), None)
-        reason, remedy = (f"{problem.subject}: {problem.detail}", problem.remedy) if problem else ("", "")
-        return (EstimatorState("keypoints", "Keypoints (BlazePose, geometric fit)", problem is None, reason, remedy),)
+        return (_estimator("keypoints", "Keypoints (BlazePose, geometric fit)", self.findings), self.vibe)
 
     def to_json(self) -> str:
         """The findings as JSON text."""
-        record = {"capture_works": self.capture_works, **asdict(self)}
-        record["estimators"] = [asdict(estimator) for estimator in self.estimators]
+        record = {
+            "capture_works": self.capture_works,
+            "findings": [asdict(finding) for finding in self.findings],
+            "devices": [asdict(device) for device in self.devices],
+            "estimators": [asdict(estimator) for estimator in self.estimators],
+        }
         return json.dumps(record, indent=2, ensure_ascii=False)
 
     def to_text(self) -> str:
@@ -111,28 +121,59 @@ class Diagnosis:
             lines.append(f"{finding.state:<7}  {finding.subject:<{width}}  {finding.detail}")
             if finding.remedy:
                 lines.append(f"{'':<7}  {'':<{width}}  -> {finding.remedy}")
+        lines.append(
+            f"{'ok' if self.vibe.available else 'note':<7}  {'VIBE':<{width}}  {self.vibe.reason or 'available'}"
+        )
+        if self.vibe.remedy:
+            lines.append(f"{'':<7}  {'':<{width}}  -> {self.vibe.remedy}")
         return "\n".join([*lines, "Ready to capture." if self.capture_works else "A capture cannot run yet."])
 
 
 def diagnose(models: Path | None = None) -> Diagnosis:
     """Looks at Python, packages, devices, model files, disk and data folder; None stands for the default folder."""
     folder = models or default_folder()
-    networks = [_network(package) for package in _NETWORKS]
-    devices = tuple(_devices(with_torch=networks[0].state == "ok"))
+    torch, smplx = (_network(package) for package in _NETWORKS)
+    devices = tuple(_devices(with_torch=torch.state == "ok"))
+    packages = (_program(), _python(), *(_needed(*package) for package in _NEEDED))
+    files = tuple(_model_files(folder))
     return Diagnosis(
         (
-            _program(),
-            _python(),
-            *(_needed(*package) for package in _NEEDED),
-            *networks,
+            *packages,
+            torch,
+            smplx,
             _blender(),
             *(Finding(device.name, "ok", device.label) for device in devices),
-            *_model_files(folder),
+            *files,
             _disk(folder),
             _writable(folder),
         ),
         devices,
+        _vibe(folder, packages, torch, files),
     )
+
+
+def _estimator(name: str, label: str, findings: Iterable[Finding]) -> EstimatorState:
+    """An estimator that the first problem stands in the way of."""
+    problem = next((finding for finding in findings if finding.state == "problem"), None)
+    reason, remedy = (f"{problem.subject}: {problem.detail}", problem.remedy) if problem else ("", "")
+    return EstimatorState(name, label, problem is None, reason, remedy)
+
+
+def _vibe(folder: Path, packages: Iterable[Finding], torch: Finding, files: Iterable[Finding]) -> EstimatorState:
+    """VIBE shares the detector, which it also takes from the default folder, and needs torch and published files."""
+    if folder != default_folder():
+        there = {item.name for item, state in verify(default_folder()) if state == "verified"}
+        files = [finding for finding in files if finding.subject not in there]
+    if torch.state != "ok":
+        remedy = "Add the network packages in the panel, or install `vibe-for-blender[networks]` with pip."
+        torch = replace(torch, state="problem", remedy=torch.remedy or remedy)
+    needed = []
+    absent = missing(find_published(folder, default_folder()), "vibe")
+    if absent:
+        names = ", ".join(item.name for item in absent)
+        remedy = f"Put them into {folder}; `vibe models list` says where to get them (licence: {LICENCE})."
+        needed.append(Finding("published files", "problem", f"missing: {names}", remedy))
+    return _estimator("vibe", "VIBE (published weights)", (*packages, torch, *files, *needed))
 
 
 def _program() -> Finding:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from backend import doctor
-from backend.doctor import diagnose
+from backend.doctor import Finding, diagnose
 from backend.models import MODEL_FILES
 
 
@@ -26,7 +26,7 @@ def states(diagnosis) -> dict[str, str]:
 
 def test_without_models_the_estimator_says_why_and_what_to_do(tmp_path):
     record = json.loads(diagnose(tmp_path).to_json())
-    (estimator,) = record["estimators"]
+    estimator, _ = record["estimators"]
     assert record["capture_works"] is estimator["available"] is False
     assert estimator["name"] == "keypoints"
     assert estimator["reason"].startswith("pose_detection.tflite: missing")
@@ -60,3 +60,64 @@ def test_a_torch_that_cannot_be_loaded_leaves_the_default_road(whole, monkeypatc
     assert (finding.state, finding.remedy) == ("note", "Install torch again.")
     assert diagnosis.capture_works
     assert [device.name for device in diagnosis.devices] == ["cpu"]
+
+
+class TestVibe:
+    @pytest.fixture
+    def vibe(self, whole, monkeypatch, tmp_path):
+        """Its state, and the folder of the published files: every package there, every other file too."""
+        monkeypatch.setenv("VIBE_MODELS", str(tmp_path / "default"))
+        monkeypatch.setattr(doctor, "_network", lambda package: Finding(package, "ok", "1"))
+        monkeypatch.setattr(doctor, "_devices", lambda with_torch: iter([doctor.Device("cpu", "Processor")]))
+        return lambda: diagnose(whole).vibe
+
+    def put(self, folder, *names):
+        (folder / "vibe_data").mkdir()
+        for name in names:
+            (folder / "vibe_data" / name).touch()
+
+    def test_without_files_it_says_which_and_what_to_do(self, vibe, whole):
+        assert vibe().name == "vibe"
+        assert not vibe().available
+        assert vibe().reason.endswith(
+            "missing: spin_model_checkpoint.pth.tar, vibe_model_wo_3dpw.pth.tar, SMPL_NEUTRAL.pkl"
+        )
+        assert str(whole) in vibe().remedy
+        assert "`vibe models list`" in vibe().remedy
+        assert diagnose(whole).capture_works
+
+    def test_with_files_it_is_available(self, vibe, whole):
+        self.put(whole, "spin_model_checkpoint.pth.tar", "vibe_model_wo_3dpw.pth.tar", "SMPL_NEUTRAL.pkl")
+        assert vibe() == doctor.EstimatorState("vibe", "VIBE (published weights)", True)
+        assert json.loads(diagnose(whole).to_json())["estimators"][1]["available"] is True
+        assert "VIBE" in diagnose(whole).to_text()
+
+    def test_the_body_may_lie_in_the_default_folder(self, vibe, whole, tmp_path):
+        self.put(whole, "spin_model_checkpoint.pth.tar", "vibe_model_wo_3dpw.pth.tar")
+        (tmp_path / "default").mkdir()
+        assert not vibe().available
+        (tmp_path / "default" / "SMPL_NEUTRAL.npz").touch()
+        assert vibe().available
+
+    @pytest.mark.parametrize(
+        "finding", [Finding("torch", "note", "not installed"), Finding("torch", "note", "broken", "Again.")]
+    )
+    def test_without_torch(self, vibe, whole, monkeypatch, finding):
+        self.put(whole, "spin_model_checkpoint.pth.tar", "vibe_model_wo_3dpw.pth.tar", "SMPL_NEUTRAL.pkl")
+        monkeypatch.setattr(doctor, "_network", lambda package: finding)
+        assert not vibe().available
+        assert vibe().reason == f"torch: {finding.detail}"
+        assert vibe().remedy == (finding.remedy or vibe().remedy)
+        assert "panel" in vibe().remedy or finding.remedy
+
+    def test_the_detector_may_lie_in_the_default_folder(self, vibe, whole, monkeypatch, tmp_path):
+        self.put(whole, "spin_model_checkpoint.pth.tar", "vibe_model_wo_3dpw.pth.tar", "SMPL_NEUTRAL.pkl")
+        there = {tmp_path / "default"}
+        monkeypatch.setattr(
+            doctor,
+            "verify",
+            lambda folder: [(item, "verified" if folder in there else "missing") for item in MODEL_FILES],
+        )
+        assert vibe().available
+        there.clear()
+        assert vibe().reason.startswith("pose_detection.tflite: missing")

@@ -230,7 +230,7 @@ class Builder:
             torch=torch,
             python_version=version,
             packages=tuple(path.name for path in site_packages(new).glob("*.dist-info")),
-            models=tuple((str(item["name"]), int(item["bytes"])) for item in models),
+            models=tuple((str(item["name"]), int(item["bytes"])) for item in models if item["bytes"]),
             size_bytes=folder_bytes(new),
         ).save(new)
 
