@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,8 +30,9 @@ _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _FORMAT_VERSION = 1001
 _COUNT_BYTES = 8
 _MOST_AXES = 8
-# The pickled part of a published file, optimizer and order of the training set included, has less than two megabytes.
-_MOST_PICKLE_BYTES = 8 << 20
+# The pickled part of a published file, optimizer and order of the training set included, has less than two megabytes;
+# as objects a byte of it can take fifty.
+_MOST_PICKLE_BYTES = 4 << 20
 _MOST_DATA_BYTES = 4 << 30
 _ELSEWHERE = "Get the file again, from where its authors publish it."
 
@@ -69,7 +71,10 @@ def declared(file: BinaryIO, name: str) -> object:
             f"{name} was not opened: it names {_printable(str(error))}, which no checkpoint needs and may do harm.",
             _ELSEWHERE,
         ) from error
-    except (ValueError, TypeError, LookupError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+    except (
+        ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, EOFError, OSError, struct.error,
+        zipfile.BadZipFile,
+    ) as error:  # fmt: skip
         why = _printable(str(error)) or "it ends early"
         raise CaptureError("checkpoint_damaged", f"{name} is no whole checkpoint: {why}.", _ELSEWHERE) from error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from backend.networks.regressor import Regressor
 from backend.networks.resnet import ResNet50
 from backend.networks.vibe import Vibe
+
+Network = TypeVar("Network", bound=nn.Module)
 
 POSE_ROOT = (1.0, 0.0, 0.0, -1.0, 0.0, 1.5e-7)
 MEAN_SHAPE = (
@@ -83,7 +86,7 @@ def save(content: object, path: Path, *, zipped: bool = False) -> Path:
 def random_image_encoder(seed: int) -> ResNet50:
     """An encoder whose features are about as large as a trained one's and depend on the picture."""
     generator = torch.Generator().manual_seed(seed)
-    network = ResNet50()
+    network = _empty(ResNet50)
     with torch.no_grad():
         for name, module in network.named_modules():
             if isinstance(module, nn.Conv2d):
@@ -102,7 +105,7 @@ def random_image_encoder(seed: int) -> ResNet50:
 def random_vibe(seed: int) -> Vibe:
     """A VIBE whose bodies move with the features."""
     generator = torch.Generator().manual_seed(seed)
-    network = Vibe()
+    network = _empty(Vibe)
     with torch.no_grad():
         for weight in network.encoder.parameters():
             weight.uniform_(-1 / 32, 1 / 32, generator=generator)
@@ -112,7 +115,7 @@ def random_vibe(seed: int) -> Vibe:
 
 def _random_regressor(seed: int) -> Regressor:
     generator = torch.Generator().manual_seed(seed + 1000)
-    network = Regressor()
+    network = _empty(Regressor)
     with torch.no_grad():
         for layer in (network.fc1, network.fc2, network.decpose, network.decshape, network.deccam):
             layer.weight.normal_(0, 0.3 / math.sqrt(layer.in_features), generator=generator)
@@ -120,6 +123,13 @@ def _random_regressor(seed: int) -> Regressor:
         for name, values in _mean_body(seed).items():
             getattr(network, f"init_{name}").copy_(values)
     return network.eval()
+
+
+def _empty(make: type[Network]) -> Network:
+    """A network whose numbers are still to be filled in."""
+    with torch.device("meta"):
+        network = make()
+    return network.to_empty(device="cpu")
 
 
 def _mean_body(seed: int) -> dict[str, Tensor]:
