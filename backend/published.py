@@ -108,6 +108,7 @@ def find_published(*folders: Path) -> PublishedFiles:
 
     A file is known by its published name or else, where that was changed, by what is in it. Nothing is unpickled.
     """
+    folders = tuple(dict.fromkeys(folders))
     found: dict[Slot, Path] = {}
     for folder in folders:
         paths = list(_candidates(folder))

@@ -94,7 +94,7 @@ class TestByName:
 
     def test_earlier_folders_come_first(self, tmp_path):
         first, second = put(tmp_path / "a", SLOTS["vibe"]), put(tmp_path / "b", SLOTS["vibe"], SLOTS["spin"])
-        files = find_published(first, second)
+        files = find_published(first, second, first)
         assert files.vibe == first / SLOTS["vibe"]
         assert files.spin == second / SLOTS["spin"]
         assert files.folders == (first, second)
