@@ -26,10 +26,15 @@ TOP_LEVEL = {
 INSTALLERS = {"pip", "uv"}
 """Pinned too, for the add-on installs the backend with them, but no part of the program requires them."""
 HOME_FOLDERS = ("work", "farm", "root", "tmp", "home", "Users")
+NEED_TORCH = (
+    "backend.networks.regressor", "backend.networks.resnet", "backend.networks.vibe", "backend.body.rotation6d",
+    "backend.body.smpl", "backend.checkpoints", "backend.estimators.vibe",
+)  # fmt: skip
+"""The modules, and one package, that the default road does without."""
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 
-blocked, packages = set(sys.argv[1].split(",")), sys.argv[2].split(",")
+blocked, packages, left_out = (argument.split(",") for argument in sys.argv[1:])
 
 
 class Block:
@@ -42,9 +47,10 @@ sys.meta_path.insert(0, Block())
 for name in packages:
     package = importlib.import_module(name)
     print(name)
-    for module in pkgutil.walk_packages(package.__path__, name + "."):
-        importlib.import_module(module.name)
-        print(module.name)
+    for module in pkgutil.walk_packages(package.__path__, name + ".", onerror=lambda _: None):
+        if not any(f"{module.name}.".startswith(f"{other}.") for other in left_out):
+            importlib.import_module(module.name)
+            print(module.name)
 """
 
 
@@ -63,9 +69,9 @@ def project() -> dict:
     return tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def imported(blocked: str, packages: str) -> list[str]:
+def imported(blocked: str, packages: str, left_out: tuple[str, ...] = ()) -> list[str]:
     """The modules a fresh interpreter could import while others were blocked."""
-    command = [sys.executable, "-E", "-s", "-c", IMPORT_ALL, blocked, packages]
+    command = [sys.executable, "-E", "-s", "-c", IMPORT_ALL, blocked, packages, ",".join(left_out)]
     run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     return run.stdout.split()
@@ -83,8 +89,29 @@ def test_contract_motion_and_client_need_nothing_but_numpy() -> None:
 
 
 def test_capture_needs_neither_blender_nor_torch() -> None:
-    names = imported("bpy,bmesh,mathutils,torch,smplx,skimage,pytest", "backend")
-    assert {"backend", "backend.evaluation", "backend.video"} <= set(names)
+    names = imported("bpy,bmesh,mathutils,torch,smplx,skimage,pytest", "backend", NEED_TORCH)
+    assert {"backend", "backend.evaluation", "backend.video", "backend.pipeline", "backend.networks"} <= set(names)
+
+
+def test_only_what_needs_torch_is_let_off() -> None:
+    code = """
+import importlib, sys
+
+sys.modules["torch"] = None
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        print(name)
+"""
+    run = subprocess.run(
+        [sys.executable, "-E", "-s", "-c", code, *NEED_TORCH],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.split() == list(NEED_TORCH)
 
 
 def test_the_backend_package_itself_imports_nothing() -> None:
