@@ -23,7 +23,8 @@ class VIBE_MT_view(bpy.types.Menu):
         ):
             layout.operator(f"vibe.{name}")
         layout.separator()
-        for name in ("choose_video", "match_frame_rate", "capture", "resume_capture", "cancel_capture"):
+        layout.operator("vibe.choose_video", text="Choose Video…")
+        for name in ("match_frame_rate", "capture", "resume_capture", "cancel_capture"):
             layout.operator(f"vibe.{name}")
         layout.separator()
         for name in ("open_take", "rename_take", "delete_take", "fit_timeline", "look_through_camera"):

@@ -10,12 +10,13 @@ import bpy
 from . import confidence_strip, installing, session
 from .backend_view import draw_backend
 from .contract.interrupted import interrupted_takes
+from .contract.take_file import final_path
 from .operators.active import TakeInScene, active_take
 from .operators.presets import VIBE_PT_capture_presets
 from .places import takes_folder
 from .properties import ESTIMATORS, VIBE_CaptureSettings
 from .scene.camera import frame_rate
-from .scene.takes import PersonRecord, body_of, people, take_collections
+from .scene.takes import PersonRecord, body_of, people, take_collections, take_record
 from .session import Outcome, Session
 from .text_view import draw_text
 
@@ -128,7 +129,7 @@ class VIBE_PT_confidence(_Sidebar, bpy.types.Panel):
 def _draw_video(layout: bpy.types.UILayout, context: bpy.types.Context, settings: VIBE_CaptureSettings) -> None:
     row = layout.row(align=True)
     row.use_property_split = False
-    row.prop(settings, "video", text="", icon="FILE_MOVIE", placeholder="Choose a video, or drop it on the view")
+    row.prop(settings, "video", text="", icon="FILE_MOVIE", placeholder="Choose or drop a video")
     path = settings.video_path()
     if path is None:
         return
@@ -228,7 +229,10 @@ def _draw_outcome(layout: bpy.types.UILayout, context: bpy.types.Context, outcom
 
 
 def _draw_interrupted(layout: bpy.types.UILayout, context: bpy.types.Context, video: Path) -> None:
+    shown = [record.path for found in take_collections(context.scene) if (record := take_record(found)) is not None]
     for path in _interrupted(takes_folder(context, video), video, int(time.monotonic() / _LOOK_SECONDS)):
+        if {str(path), str(final_path(path))} & set(shown):
+            continue  # its Resume button is with the take
         box = layout.box()
         box.label(text=f"Interrupted: {path.stem}", icon="RECOVER_LAST")
         row = box.row(align=True)

@@ -338,8 +338,8 @@ def kill() -> None:
 def push_undo(message: str) -> None:
     """Makes one undo step of everything since the last."""
     manager = bpy.context.window_manager
-    if not manager.windows:
-        return
+    if bpy.app.background or not manager.windows:
+        return  # nobody is there to undo anything
     with bpy.context.temp_override(window=manager.windows[0]):
         if bpy.ops.ed.undo_push.poll():
             bpy.ops.ed.undo_push(message=message)

@@ -56,7 +56,7 @@ def captured(desktop: Desktop) -> tuple[float, dict[str, float]]:
     """Seconds from the first solved frame to a moving armature, and seconds of each stage, after a whole capture."""
     video = Path(shutil.copy(SAMPLE, desktop.work))
     desktop.drop(video, desktop.region("VIEW_3D", "WINDOW"))
-    desktop.click("Choose Video")
+    desktop.click("Capture with VIBE")
     desktop.wait("region('VIEW_3D', 'UI')[2] > 100")
     if not desktop.find("People", desktop.region()):
         desktop.click("VIBE", desktop.region(), sideways=True)

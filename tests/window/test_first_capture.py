@@ -39,7 +39,7 @@ def test_from_the_zip_to_the_animation(fresh, archive) -> None:
     fresh.move(view)
     fresh.key("Delete")  # the cube, which would stand where the person walks
     fresh.drop(video, view)
-    fresh.click("Choose Video")
+    fresh.click("Capture with VIBE")
     sidebar = shown_sidebar(fresh)
     fresh.see("Allow Online Access", sidebar)
     fresh.picture("first_2_offline")

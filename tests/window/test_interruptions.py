@@ -32,7 +32,7 @@ def capturing(acted):
         video = desktop.work / "walk.mp4"
         shutil.copy(SAMPLE, video)
         desktop.drop(video, desktop.region("VIEW_3D", "WINDOW"))
-        desktop.click("Choose Video")
+        desktop.click("Capture with VIBE")
         desktop.wait("region('VIEW_3D', 'UI')[2] > 100")
         if not desktop.find("People", desktop.region()):
             desktop.click("VIBE", desktop.region(), sideways=True)

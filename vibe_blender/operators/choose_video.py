@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Choose the video: in a file browser, or by dropping it on the 3D view."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
@@ -13,13 +15,14 @@ from .reporting import Reporting
 
 SUFFIXES = ".mp4;.mov;.m4v;.avi;.mkv;.webm;.mts;.m2ts;.mpg;.mpeg;.wmv;.ogv"
 CATEGORY = "VIBE"
+_TRY_SECONDS, _TRIES = 0.1, 20
 
 
 class VIBE_OT_choose_video(Reporting, bpy.types.Operator):
     """Choose the video to capture"""
 
     bl_idname = "vibe.choose_video"
-    bl_label = "Choose Video"
+    bl_label = "Capture with VIBE"  # so Blender's menu after a drop says
     bl_options = UNDO
 
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})  # type: ignore[valid-type]
@@ -59,16 +62,30 @@ class VIBE_FH_video(bpy.types.FileHandler):
 
 
 def _show_sidebar(context: bpy.types.Context) -> None:
+    """Opens the sidebar of the 3D view at our tab."""
     area = context.area
     if area is None or area.type != "VIEW_3D":
         return
     area.spaces.active.show_region_ui = True
-    for region in area.regions:
-        if region.type == "UI" and region.active_panel_category != "UNSUPPORTED":
-            try:
-                region.active_panel_category = CATEGORY
-            except TypeError:  # the sidebar has never been drawn and knows no tabs yet
-                return
+    if not _show_tab(area):
+        identity, tries = area.as_pointer(), iter(range(_TRIES))
+        bpy.app.timers.register(lambda: _show_tab_later(identity, tries), first_interval=_TRY_SECONDS)
+
+
+def _show_tab(area: bpy.types.Area) -> bool:
+    """Whether our tab is chosen: a sidebar that has never been drawn knows no tabs yet."""
+    (sidebar,) = (region for region in area.regions if region.type == "UI")
+    with contextlib.suppress(TypeError, AttributeError):  # read-only before it is drawn
+        sidebar.active_panel_category = CATEGORY
+    area.tag_redraw()
+    return sidebar.active_panel_category == CATEGORY
+
+
+def _show_tab_later(identity: int, tries: Iterator[int]) -> float | None:
+    areas = [area for window in bpy.context.window_manager.windows for area in window.screen.areas]
+    area = next((area for area in areas if area.as_pointer() == identity and area.type == "VIEW_3D"), None)
+    done = area is None or _show_tab(area) or next(tries, None) is None
+    return None if done else _TRY_SECONDS
 
 
 CLASSES = (VIBE_OT_choose_video, VIBE_FH_video)
