@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.weak_camera import over_the_picture
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.quaternions import continuous, from_matrices, multiply, to_axis_angles, to_matrices
-from vibe_blender.contract.take import Person, Take
+from vibe_blender.contract.take import NetworkWords, Person, Take
 
 Arrays = dict[str, NDArray[np.generic]]
 FORMATS = ("joints", "amass", "smpl")
@@ -99,11 +100,16 @@ def smpl(take: Take, person: Person) -> Arrays:
     T in the camera frame is seen by the weak camera (s, tx, ty) as CLIFF's full-camera formula has it, inverted:
     s = 2 f / (b Tz), tx = Tx - Tz (cx - cx0) / f, ty = Ty - Tz (cy - cy0) / f.
 
+    Where the estimator was such a network, these are its own words instead, unchanged.
+
     Returns:
         ``frames (T,)`` video frame numbers; ``cam (T, 3)`` scale and shift; ``poses (T, 72)`` axis-angle and
         ``rotmat (T, 24, 3, 3)``, joint to parent, the root's from the body to the camera frame; ``betas (T, 10)``;
-        ``boxes (T, 4)`` centre x, y, width, height of the square crop, pixels.
+        ``boxes (T, 4)`` centre x, y, width, height of the square crop, pixels; of a network's own words also
+        ``orig_cam (T, 4)``, the weak camera over the whole picture: scale x, y and shift x, y.
     """
+    if person.words is not None:
+        return _as_said(take, person, person.words)
     count = len(person.frames)
     to_camera = take.camera.from_world[:3, :3]
     rotations = np.array(person.rotations, dtype=float)
@@ -119,6 +125,20 @@ def smpl(take: Take, person: Person) -> Arrays:
         "betas": np.tile(person.betas, (count, 1)),
         "rotmat": to_matrices(rotations),
         "boxes": np.hstack([person.boxes[:, :2], side, side]),
+    }
+
+
+def _as_said(take: Take, person: Person, words: NetworkWords) -> Arrays:
+    rotations = from_matrices(np.asarray(words.rotations, dtype=float))
+    size = (take.video.width_px, take.video.height_px)
+    return {
+        "frames": person.frames,
+        "cam": words.camera,
+        "poses": to_axis_angles(rotations).reshape(len(rotations), -1),
+        "betas": words.betas,
+        "rotmat": words.rotations,
+        "boxes": words.boxes,
+        "orig_cam": over_the_picture(np.asarray(words.camera, dtype=float), words.boxes, *size),
     }
 
 

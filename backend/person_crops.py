@@ -19,16 +19,9 @@ ENLARGED = 1.1
 
 
 def square_around(box: Array) -> Array:
-    """(4,) centre x, y, and twice the longer side of a box (4,) of the same form, pixels: nothing is deformed."""
-    return np.array([box[0], box[1], *[max(box[2], box[3])] * 2], dtype=float)
-
-
-def square_of_points(extent: Array) -> Array:
-    """(4,) centre x, y, and twice the side of the square for a person of whom the joints' box (4,) is known, pixels.
-
-    Its side is that box's diagonal, as VIBE's demo has it where poses are tracked, for joints end before the body does.
-    """
-    return np.array([extent[0], extent[1], *[float(np.hypot(extent[2], extent[3]))] * 2])
+    """(4,) centre x, y, width, height of the square around a box (4,) of the same form: nothing is deformed."""
+    side = max(float(box[2]), float(box[3]))
+    return np.array([box[0], box[1], side, side], dtype=float)
 
 
 def cut_out(picture: np.ndarray, square: Array) -> NDArray[np.uint8]:
@@ -36,17 +29,15 @@ def cut_out(picture: np.ndarray, square: Array) -> NDArray[np.uint8]:
 
     Args:
         picture: (H, W, 3) uint8 RGB.
-        square: (4,) centre x, y, and twice its side, pixels, before it is enlarged.
+        square: (4,) centre x, y, width, height, pixels, before it is enlarged.
     """
     # OpenCV finds the map from three points in single precision, and its rounding is part of the published numbers.
-    centre, reach = np.float32(square[:2]), np.float32(square[2] * ENLARGED / 2)
-    source = np.stack([centre, centre + np.float32([0, reach]), centre + np.float32([reach, 0])])
-    middle = SIDE_PX / 2
-    target = np.float32([[middle, middle], [middle, SIDE_PX], [SIDE_PX, middle]])
-    to_crop = cv2.getAffineTransform(source, target)
+    centre, reach = np.asarray(square[:2], np.float32), np.float32(square[2] * ENLARGED / 2)
+    corner = np.array([[0, 0], [0, 1], [1, 0]], np.float32)
+    to_crop = cv2.getAffineTransform(centre + reach * corner, SIDE_PX / 2 * (1 + corner))
     return cv2.warpAffine(
-        picture, to_crop, (SIDE_PX, SIDE_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0
-    )
+        picture, to_crop, (SIDE_PX, SIDE_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+    ).astype(np.uint8, copy=False)
 
 
 def enlarged(squares: Array) -> Array:

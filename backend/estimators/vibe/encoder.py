@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from backend.networks.resnet import ResNet50
+from backend.networks.resnet import Bottleneck, ResNet50
 from vibe_blender.contract.errors import CaptureError
 
 from .devices import batch_size, is_out_of_memory
@@ -52,7 +52,7 @@ class Encoder:
         """
         self.device, self.half, self.batch = device, half, batch_size(device)
         self.warnings: list[str] = []
-        self._exact = without_norms(network).to(device, memory_format=torch.channels_last)
+        self._exact = without_norms(network).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._rough: nn.Module | None = None
         self._apart = apart
 
@@ -125,12 +125,18 @@ class Encoder:
 
 def without_norms(network: ResNet50) -> ResNet50:
     """The same network, its normalisations, constant once it is trained, folded into the convolutions before them."""
-    for module in network.modules():
-        for convolution, norm in _NORMS:
-            if isinstance(getattr(module, norm, None), nn.BatchNorm2d):
-                folded = nn.utils.fusion.fuse_conv_bn_eval(getattr(module, convolution), getattr(module, norm))
-                setattr(module, convolution, folded)
-                setattr(module, norm, nn.Identity())
-        if isinstance(getattr(module, "downsample", None), nn.Sequential):
-            module.downsample = nn.Sequential(nn.utils.fusion.fuse_conv_bn_eval(*module.downsample), nn.Identity())
+    for module in list(network.modules()):
+        if isinstance(module, ResNet50 | Bottleneck):
+            for convolution, norm in _NORMS:
+                if hasattr(module, norm):
+                    setattr(module, convolution, _folded(getattr(module, convolution), getattr(module, norm)))
+                    setattr(module, norm, nn.Identity())
+        if isinstance(module, Bottleneck) and module.downsample is not None:
+            module.downsample = _folded(*module.downsample.children())
     return network
+
+
+def _folded(convolution: nn.Module, norm: nn.Module) -> nn.Module:
+    assert isinstance(convolution, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    return nn.utils.fusion.fuse_conv_bn_eval(convolution, norm)

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backend.body.keypoints import LANDMARK_NAMES
 from backend.estimators.words import Array, Spoken
-from backend.person_crops import SIDE_PX, cut_out, enlarged, square_around, square_of_points
+from backend.person_crops import SIDE_PX, cut_out, enlarged, square_around
 from backend.tracking import Observation
 from vibe_blender.contract.quaternions import from_matrices
 from vibe_blender.contract.skeleton import forward_kinematics
@@ -20,11 +21,28 @@ from vibe_blender.contract.take import NetworkWords
 from .encoder import Encoder
 from .files import Networks
 
+_EARS, _SHOULDERS = ([LANDMARK_NAMES.index(f"{side}_{part}") for side in ("left", "right")] for part in
+                     ("ear", "shoulder"))  # fmt: skip
+_CROWN = 0.66
+"""How far above the ears a head ends, in heights of the ears above the shoulders, on the mannequin."""
+_LIKELY = 0.5
 _AHEAD = 2
 """Batches that may wait for the network: more would only fill the memory."""
 
+MEMORY_SHAPE = (2, 1024)
 Memory = tuple[Array | None, int]
 """(2, 1024) state of the recurrent network, None at the beginning, and how many frames it has seen."""
+
+
+def box_of(seen: Observation) -> Array:
+    """(4,) centre x, y, width, height, pixels, as a detector would draw it: with the crown, where no landmark is."""
+    box = seen.extent()
+    if seen.landmarks is None or seen.landmarks.presence[[*_EARS, *_SHOULDERS]].min() < _LIKELY:
+        return box
+    ears, shoulders = (seen.landmarks.image_px[pair].mean(axis=0) for pair in (_EARS, _SHOULDERS))
+    crown = ears + _CROWN * (ears - shoulders)
+    low, high = np.minimum(box[:2] - box[2:] / 2, crown), np.maximum(box[:2] + box[2:] / 2, crown)
+    return np.concatenate([(low + high) / 2, high - low])
 
 
 class VibeReader:
@@ -62,8 +80,7 @@ class VibeReader:
     def see(self, picture: np.ndarray, seen: Sequence[Observation]) -> None:
         """Cuts the people out of the next picture (H, W, 3) uint8 RGB; what is said of them ``settle`` tells."""
         for observation in seen:
-            extent = observation.extent()
-            square = square_around(extent) if observation.landmarks is None else square_of_points(extent)
+            square = square_around(box_of(observation))
             self._room[self._count] = torch.from_numpy(cut_out(picture, square))
             self._count += 1
             self._seen.append((observation.person, square))
@@ -111,14 +128,15 @@ class VibeReader:
     def _spoken(self, person: int, features: Tensor, squares: Array, memory: Memory) -> Spoken:
         """What is said of one person's newest frames: features (T, 2048), squares (T, 4)."""
         state, before = memory
-        carried = None if state is None else torch.from_numpy(state)[:, None].to(self.encoder.device)
+        carried = torch.from_numpy(np.zeros(MEMORY_SHAPE, np.float32) if state is None else state)[:, None]
+        carried = carried.to(self.encoder.device)
         parts, first = [], 0
         while first < len(features):
             age = before + first if self._chunk is None else (before + first) % self._chunk
             last = len(features) if self._chunk is None else first + self._chunk - age
             with torch.inference_mode():
                 some = features[None, first:last].to(self.encoder.device)
-                said, carried = self._vibe(some, carried if age else None)
+                said, carried = self._vibe(some, carried if age else torch.zeros_like(carried))
             parts.append([part[0].cpu().numpy() for part in (said.camera, said.rotations, said.betas)])
             first = last
         camera, rotations, betas = (np.concatenate(part) for part in zip(*parts, strict=True))
