@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The published networks once more, written out in numpy from their formulas, to hold ours against.
-
-They compute in the precision of the weights and pixels they are given.
-"""
+"""The published networks once more, written out in numpy from their formulas, to hold ours against."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating]
+Array = NDArray[np.float64]
 Weights = Mapping[str, Array]
 
 _MEAN, _DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -85,11 +82,12 @@ def _convolution(kernel: Array, pixels: Array, stride: int) -> Array:
     size = kernel.shape[-1]
     height, width = pixels.shape[1] // stride, pixels.shape[2] // stride
     padded = np.pad(pixels, ((0, 0), (size // 2, size // 2), (size // 2, size // 2)))
-    result = np.zeros((len(kernel), height * width), kernel.dtype)
+    taps = np.ascontiguousarray(kernel.transpose(2, 3, 0, 1))  # numpy multiplies matrices with gaps ten times slower
+    result = np.zeros((len(kernel), height * width))
     for i in range(size):
         for j in range(size):
             seen = padded[:, i : i + height * stride : stride, j : j + width * stride : stride]
-            result += kernel[:, :, i, j] @ seen.reshape(len(seen), -1)
+            result += taps[i, j] @ seen.reshape(len(seen), -1)
     return result.reshape(-1, height, width)
 
 
@@ -101,7 +99,7 @@ def _batch_norm(weights: Weights, name: str, pixels: Array) -> Array:
 
 def _gru(weights: Weights, layer: str, sequence: Array) -> Array:
     """Cho et al. 2014 with the reset gate after the matrix, as cuDNN has it; the gates lie in the order r, z, n."""
-    state, states = np.zeros(1024, sequence.dtype), []
+    state, states = np.zeros(1024), []
     for values in sequence:
         seen = weights[f"encoder.gru.weight_ih_{layer}"] @ values + weights[f"encoder.gru.bias_ih_{layer}"]
         kept = weights[f"encoder.gru.weight_hh_{layer}"] @ state + weights[f"encoder.gru.bias_hh_{layer}"]
