@@ -13,12 +13,18 @@ import torch
 
 import backend.estimators.vibe as vibe
 from backend import models, roads
+from backend.__main__ import main
 from backend.boxes import BoxedPeople
+from backend.checkpoints import load_image_encoder, load_vibe
 from backend.exporting import smpl
+from backend.person_crops import cut_out, square_around
 from backend.pipeline import Cancelled, CaptureFailed
 from backend.roads import device_of, open_people
+from backend.video import read_frames
 from backend.weak_camera import over_the_picture, place_in_camera
 from tests.acting import Actor, act
+from tests.published_bodies import make_smpl_pkl
+from tests.published_files import make_spin, make_vibe
 from tests.stand_in_networks import SmallEncoder, small_networks
 from tests.studio import CENTRE_PX, FOCAL_PX, SIZE, Cast, Studio
 from vibe_blender.contract.errors import CaptureError
@@ -293,3 +299,34 @@ def test_the_tracker_s_files_are_found_where_they_usually_are(tmp_path: Path, mo
     (named / file.name).unlink()
     with pytest.raises(CaptureError):
         roads._landmark_file(Job("a", "b", models=str(named)), file)
+
+
+def test_the_published_files_on_the_command_line_give_the_networks_own_numbers(
+    make_video: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole way with real files and the real image network, against the networks run by hand."""
+    monkeypatch.setenv("VIBE_MODELS", str(tmp_path / "none"))
+    folder = tmp_path / "VIBE é" / "data" / "vibe_data"
+    folder.mkdir(parents=True)
+    spin = make_spin(folder / "spin_model_checkpoint.pth.tar")
+    made = make_vibe(folder / "vibe_model_wo_3dpw.pth.tar")
+    make_smpl_pkl(folder / "SMPL_NEUTRAL.pkl")
+    video, take, boxes = make_video(count=12), tmp_path / "a.take", tmp_path / "boxes.npz"
+    given = np.tile([40.0, 30.0, 24.0, 50.0], (12, 1)) + np.arange(12)[:, None] * [1.5, 0.5, 0, 0]
+    np.savez(boxes, frames=np.arange(12), boxes=given)
+    options = ["--estimator", "vibe", "--models", str(tmp_path / "VIBE é"), "--boxes", str(boxes), "--compat"]
+    assert main(["capture", str(video), "-o", str(take), *options, "--chunk", "8"]) == 0
+    assert main(["export", str(take), str(tmp_path / "a.npz"), "--format", "smpl"]) == 0
+    said = np.load(tmp_path / "a.npz")
+    encoder, network = load_image_encoder(spin), load_vibe(made)
+    crops = [cut_out(frame.image, square_around(given[frame.index])) for frame in read_frames(video)]
+    mean, spread = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    with torch.inference_mode():
+        features = encoder(((torch.from_numpy(np.array(crops)) / 255 - mean) / spread).permute(0, 3, 1, 2))
+        parts = [network(features[None, some])[0] for some in (slice(8), slice(8, 12))]
+    for name, told in (("cam", "camera"), ("rotmat", "rotations"), ("betas", "betas")):
+        expected = torch.cat([getattr(part, told)[0] for part in parts]).numpy()
+        assert np.abs(said[name] - expected).max() < 1e-4, name
+    assert np.abs(said["rotmat"] - said["rotmat"][:1]).max() > 1e-3
+    assert said["boxes"] == pytest.approx(given[:, [0, 1, 3, 3]])
+    assert load_take(take).people[0].rest_joints.shape == (24, 3)
