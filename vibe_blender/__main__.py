@@ -158,7 +158,7 @@ def _follow(job: Job, python: Path, log: Path, console: Console) -> Path:
         try:
             _show(process, console)
         except KeyboardInterrupt:
-            print("\nStopping. What was captured is kept. Ctrl-C again ends at once.", file=sys.stderr, flush=True)
+            print("\nStopping. What was captured is kept.", file=sys.stderr, flush=True)
             process.cancel()
             _show(process, console)
     match process.last:

@@ -17,6 +17,7 @@ from gpu_extras.batch import batch_for_shader
 
 from .contract.quaternions import Array
 from .motion.doubt import UNSEEN, confidence_bars
+from .redraw import redraw_panels
 from .scene.confidence import read_confidence
 from .scene.takes import TakeRecord, people, take_record
 
@@ -37,7 +38,7 @@ def enable() -> None:
     global _handle
     if _handle is None:
         _handle = bpy.types.SpaceDopeSheetEditor.draw_handler_add(_draw, (), "WINDOW", "POST_PIXEL")
-        _redraw()
+        redraw_panels()
 
 
 def disable() -> None:
@@ -46,7 +47,7 @@ def disable() -> None:
     if _handle is not None:
         bpy.types.SpaceDopeSheetEditor.draw_handler_remove(_handle, "WINDOW")
         _handle = None
-        _redraw()
+        redraw_panels()
     _batches.clear()
 
 
@@ -124,10 +125,3 @@ def _batch(armature: bpy.types.Object, record: TakeRecord, shader: gpu.types.GPU
         kept = state, batch_for_shader(shader, "TRIS", {"pos": places, "color": colours})
         _batches[armature.session_uid] = kept
     return kept[1]
-
-
-def _redraw() -> None:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "DOPESHEET_EDITOR":
-                area.tag_redraw()

@@ -35,7 +35,7 @@ from .contract.protocol import (
 from .redraw import redraw_panels
 from .scene.live import LiveTake, remove_leftovers
 from .scene.removal import remove_unfinished
-from .scene.steps import Steps
+from .scene.steps import Steps, rendering
 
 BUDGET_SECONDS = 0.014
 """How long one tick may work; what is begun before its end is ended a few milliseconds later at most."""
@@ -305,7 +305,7 @@ def tell(new: Outcome | None) -> None:
 def pump() -> None:
     """Lets the running capture work for one tick; called by a timer, and by hand where there are none."""
     global _current
-    if _current is None or bpy.app.is_job_running("RENDER"):
+    if _current is None or rendering():
         return
     began = time.monotonic()
     try:

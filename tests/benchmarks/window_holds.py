@@ -55,12 +55,7 @@ def main(frames: str = "2000", people: str = "1") -> None:
 def captured(desktop: Desktop) -> tuple[float, dict[str, float]]:
     """Seconds from the first solved frame to a moving armature, and seconds of each stage, after a whole capture."""
     video = Path(shutil.copy(SAMPLE, desktop.work))
-    desktop.drop(video, desktop.region("VIEW_3D", "WINDOW"))
-    desktop.click("Capture with VIBE")
-    desktop.wait("region('VIEW_3D', 'UI')[2] > 100")
-    if not desktop.find("People", desktop.region()):
-        desktop.click("VIBE", desktop.region(), sideways=True)
-    desktop.click("Capture", desktop.region())
+    desktop.click("Capture", desktop.choose_video(video))
     desktop.wait(f"{CURRENT} is not None and {CURRENT}.people > 0")
     solved = time.monotonic()
     desktop.wait(f"{CURRENT}._live.shown")

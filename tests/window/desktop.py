@@ -271,6 +271,17 @@ class Desktop:
         self.drops += 1
         time.sleep(_SETTLE_SECONDS)
 
+    def choose_video(self, video: Path) -> Box:
+        """Drops a video on the 3D view and chooses to capture it; the sidebar, at our tab."""
+        self.drop(video, self.region("VIEW_3D", "WINDOW"))
+        self.click("Capture with VIBE")
+        self.wait("region('VIEW_3D', 'UI')[2] > 100")
+        sidebar = self.region()
+        if not self.find("People", sidebar):
+            self.click("VIBE", sidebar, sideways=True)
+        self.see("People", sidebar)
+        return sidebar
+
     def place_window(self, title: str, left: int, top: int) -> None:
         """Moves the window with this title: without a window manager it opens partly beside the screen."""
         self._run("xdotool", "search", "--sync", "--name", title, "windowmove", str(left), str(top))

@@ -38,9 +38,7 @@ def test_from_the_zip_to_the_animation(fresh, archive) -> None:
     view = fresh.region("VIEW_3D", "WINDOW")
     fresh.move(view)
     fresh.key("Delete")  # the cube, which would stand where the person walks
-    fresh.drop(video, view)
-    fresh.click("Capture with VIBE")
-    sidebar = shown_sidebar(fresh)
+    sidebar = fresh.choose_video(video)
     fresh.see("Allow Online Access", sidebar)
     fresh.picture("first_2_offline")
     fresh.click("Allow Online Access", sidebar)
@@ -100,13 +98,3 @@ def to_and_fro(source: Path, target: Path) -> None:
         for picture in (*pictures, *reversed(pictures)) * 2:
             output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         output.mux(stream.encode())
-
-
-def shown_sidebar(desktop):
-    """The sidebar of the 3D view at the tab VIBE, opened by a dropped video."""
-    desktop.wait("region('VIEW_3D', 'UI')[2] > 100")
-    sidebar = desktop.region()
-    if not desktop.find("People", sidebar):
-        desktop.click("VIBE", sidebar, sideways=True)
-    desktop.see("People", sidebar)
-    return sidebar

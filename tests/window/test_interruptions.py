@@ -31,12 +31,7 @@ def capturing(acted):
         desktop = acted("stream", FAKE_FRAMES=str(seconds * FPS), FAKE_FPS=str(FPS), FAKE_PEOPLE="1")
         video = desktop.work / "walk.mp4"
         shutil.copy(SAMPLE, video)
-        desktop.drop(video, desktop.region("VIEW_3D", "WINDOW"))
-        desktop.click("Capture with VIBE")
-        desktop.wait("region('VIEW_3D', 'UI')[2] > 100")
-        if not desktop.find("People", desktop.region()):
-            desktop.click("VIBE", desktop.region(), sideways=True)
-        desktop.click("Capture", desktop.region())
+        desktop.click("Capture", desktop.choose_video(video))
         desktop.wait(f"len({ARMATURES}) == 1")
         return desktop
 

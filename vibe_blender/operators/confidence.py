@@ -4,7 +4,6 @@
 import bpy
 
 from .. import confidence_strip
-from ..redraw import redraw_panels
 from ..scene.confidence import clear_marks, mark_doubtful
 from ..scene.takes import people
 from .active import UNDO, has_editable_take, named_take
@@ -61,7 +60,6 @@ class VIBE_OT_toggle_strip(bpy.types.Operator):
             confidence_strip.disable()
         else:
             confidence_strip.enable()
-        redraw_panels()
         return {"FINISHED"}
 
 

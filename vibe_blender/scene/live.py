@@ -22,7 +22,7 @@ from ..contract.skeleton import JOINT_NAMES
 from ..motion.preview import Motion, Playhead
 from ..motion.rotations import bone_location, bone_rotations
 from .armature import add_armature, bone_quaternions
-from .body import RestBody, adding_skin, load_body_model, person_colour, rest_body
+from .body import RestBody, adding_skin, load_body_model, rest_body
 from .camera import frame_rate
 from .names import short_name
 from .removal import discard, new_unfinished, remove_collection
@@ -71,10 +71,6 @@ class LiveTake:
         handlers.frame_change_pre.append(self._on_frame_change)
         handlers.undo_pre.append(self._on_undo)
         handlers.redo_pre.append(self._on_undo)
-
-    def person_colour(self, person: int) -> tuple[float, float, float]:
-        """Linear red, green, blue of a person's stand-in, and of the body that follows it."""
-        return person_colour(person)
 
     @property
     def shown(self) -> bool:

@@ -13,6 +13,7 @@ from tests.vibe_blender.conftest import blocks
 from vibe_blender.contract.protocol import Frames, PersonFound, VideoOpened
 from vibe_blender.contract.skeleton import JOINT_NAMES
 from vibe_blender.contract.take import Person
+from vibe_blender.scene.body import person_colour
 from vibe_blender.scene.live import LiveTake, remove_leftovers
 
 VIDEO = VideoOpened("walk.mp4", 320, 180, FPS, 200)
@@ -125,11 +126,11 @@ def test_a_body_moves_with_each_rig_in_a_colour_of_its_own(scene, live) -> None:
     assert len(bodies) == 2
     for body in bodies:
         colour = body.data.materials[0].diffuse_color
-        assert tuple(colour)[:3] == pytest.approx(live.person_colour(body["vibe_stand_in"]))
+        assert tuple(colour)[:3] == pytest.approx(person_colour(body["vibe_stand_in"]))
         mesh = body.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
         top, low = max(v.co.z for v in mesh.vertices), min(v.co.z for v in mesh.vertices)
         assert 1.0 < top - low < 2.2
-    assert live.person_colour(1) != live.person_colour(2)
+    assert person_colour(1) != person_colour(2)
 
 
 def test_what_is_no_longer_there_is_made_again(scene, live, walker) -> None:
