@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The published networks once more, written out in numpy from their formulas, to hold ours against."""
+"""The published networks and body once more, written out in numpy from their formulas, to hold ours against."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ Array = NDArray[np.float64]
 Weights = Mapping[str, Array]
 
 _MEAN, _DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 
 
 def normalised(picture: NDArray[np.uint8]) -> Array:
@@ -62,6 +63,24 @@ def rotation(numbers: Array) -> Array:
     y = numbers[1::2] - (x @ numbers[1::2]) * x
     y = y / np.linalg.norm(y)
     return np.column_stack([x, y, np.cross(x, y)])
+
+
+def posed(arrays: Mapping[str, Array], rotations: Array, betas: Array) -> tuple[Array, Array]:
+    """SMPL's vertices (6890, 3) and joints (24, 3) of rotations (24, 3, 3) and betas (10,): its paper's equations."""
+    shaped = arrays["v_template"] + arrays["shapedirs"] @ betas
+    rest = arrays["J_regressor"] @ shaped
+    corrected = shaped + arrays["posedirs"] @ (rotations[1:] - np.eye(3)).ravel()
+    moves: list[Array] = []
+    for joint, parent in enumerate(_PARENTS):
+        move = np.eye(4)
+        move[:3, :3] = rotations[joint]
+        move[:3, 3] = rest[joint] - (rest[parent] if joint else 0)
+        moves.append(moves[parent] @ move if joint else move)
+    joints = np.array([move[:3, 3] for move in moves])
+    for move, place in zip(moves, rest, strict=True):
+        move[:3, 3] -= move[:3, :3] @ place
+    blended = np.einsum("vj,jab->vab", arrays["weights"], np.array(moves))
+    return np.einsum("vab,vb->va", blended[:, :3, :3], corrected) + blended[:, :3, 3], joints
 
 
 def _bottleneck(weights: Weights, name: str, pixels: Array, stride: int) -> Array:

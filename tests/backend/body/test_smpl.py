@@ -14,10 +14,11 @@ from types import SimpleNamespace  # noqa: E402
 from backend.body import smpl_files  # noqa: E402
 from backend.body.skinning import posed_vertices  # noqa: E402
 from backend.body.smpl import H36M_TO_J14, H36M_TO_J17, JOINTS49, load_smpl  # noqa: E402
+from tests.plain_networks import posed as plainly_posed  # noqa: E402
 from tests.published_bodies import VERTICES, make_arrays, make_regressors, make_smpl_pkl  # noqa: E402
 from vibe_blender.contract.errors import CaptureError  # noqa: E402
 from vibe_blender.contract.quaternions import from_axis_angles, to_matrices  # noqa: E402
-from vibe_blender.contract.skeleton import forward_kinematics  # noqa: E402
+from vibe_blender.contract.skeleton import JOINT_NAMES, forward_kinematics  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +69,17 @@ def test_smplx_by_axis_angles_and_its_own_reading_of_the_arrays(smpl, pose, caps
     assert ours.joints.shape == (6, 24, 3)
     assert (ours.vertices - theirs.vertices).abs().max() < 1e-5
     assert (ours.joints - theirs.joints[:, :24]).abs().max() < 1e-5
-    picked = torch.cat([ours.joints, ours.vertices[:, smpl._vertex_joints]], dim=1)
+    picked = torch.cat([ours.joints, ours.vertices[:, smpl.vertex_joints]], dim=1)
     assert (picked - theirs.joints).abs().max() < 1e-5, "smplx has the same 21 vertices in the same order"
+
+
+def test_the_published_equations_written_out(smpl, pose):
+    angles, betas = pose
+    ours, rotations = posed(smpl, pose), to_matrices(from_axis_angles(angles))
+    for frame in range(6):
+        vertices, joints = plainly_posed(make_arrays(seed=4), rotations[frame], betas[frame])
+        np.testing.assert_allclose(ours.vertices[frame].numpy(), vertices, atol=1e-5)
+        np.testing.assert_allclose(ours.joints[frame].numpy(), joints, atol=1e-5)
 
 
 def test_our_own_skinning_in_double_precision(smpl, folder, pose):
@@ -107,21 +117,40 @@ def test_gradients_reach_rotations_and_betas(smpl):
 
 
 class TestJoints49:
+    def test_the_published_order(self):
+        # A name and a place for each; those of 54 are 24 joints, 21 vertices and 9 means.
+        assert [place for _, place in JOINTS49] == [
+            24, 12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34,
+            8, 5, 45, 46, 4, 7, 21, 19, 17, 16, 18, 20, 47, 48, 49, 50, 51, 52, 53, 24, 26, 25, 28, 27,
+        ]  # fmt: skip
+
     def test_each_is_the_joint_vertex_or_mean_of_its_name(self, smpl, folder, pose):
         body = posed(smpl, pose)
         found = dict(zip([name for name, _ in JOINTS49], smpl.joints49(body.vertices, body.joints)[2], strict=True))
         assert len(found) == 49
-        joints, vertices = body.joints[2], body.vertices[2]
-        extra = tensor(np.load(folder / "J_regressor_extra.npy")) @ vertices
-        for name, truth in {
-            "OP MidHip": joints[0], "OP LHip": joints[1], "OP RKnee": joints[5], "OP LWrist": joints[20],
-            "Right Wrist": joints[21], "OP Neck": joints[12], "OP Nose": vertices[332], "Nose": vertices[332],
-            "OP REye": vertices[6260], "Left Eye": vertices[2800], "OP LEar": vertices[583],
-            "OP LBigToe": vertices[3216], "OP RHeel": vertices[6787], "OP LHeel": vertices[3387],
-            "Right Hip": extra[0], "Left Hip": extra[1],
-            "Neck (LSP)": extra[2], "Top of Head (LSP)": extra[3], "Pelvis (MPII)": extra[4], "Head (H36M)": extra[8],
+        joints = dict(zip(JOINT_NAMES, body.joints[2], strict=True))
+        vertices = body.vertices[2]
+        means = tensor(np.load(folder / "J_regressor_extra.npy")) @ vertices
+        truth = {"OP Neck": joints["neck"], "OP MidHip": joints["pelvis"]}
+        for side in ("left", "right"):
+            for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"):
+                truth[f"OP {side[0].upper()}{part.title()}"] = joints[f"{side}_{part}"]
+                truth[f"{side.title()} {part.title()}"] = joints[f"{side}_{part}"]
+        for name, vertex in {
+            "Nose": 332, "REye": 6260, "LEye": 2800, "REar": 4071, "LEar": 583, "LBigToe": 3216, "LSmallToe": 3226,
+            "LHeel": 3387, "RBigToe": 6617, "RSmallToe": 6624, "RHeel": 6787,
         }.items():  # fmt: skip
-            assert (found[name] - truth).abs().max() < 1e-6, name
+            truth[f"OP {name}"] = vertices[vertex]
+        for name in ("Nose", "Right Eye", "Left Eye", "Right Ear", "Left Ear"):
+            truth[name] = truth[f"OP {name.replace('Right ', 'R').replace('Left ', 'L')}"]
+        for number, name in enumerate((
+            "Right Hip", "Left Hip", "Neck (LSP)", "Top of Head (LSP)", "Pelvis (MPII)", "Thorax (MPII)",
+            "Spine (H36M)", "Jaw (H36M)", "Head (H36M)",
+        )):  # fmt: skip
+            truth[name] = means[number]
+        assert truth.keys() == found.keys()
+        for name, place in truth.items():
+            assert (found[name] - place).abs().max() < 1e-6, name
 
     def test_left_and_right_are_told_apart(self):
         places = dict(JOINTS49)
