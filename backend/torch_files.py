@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import io
-import pickletools
 import struct
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from backend.pickle_reading import Name, PickleReader, Stream, UnsafePickleError
 from vibe_blender.contract.errors import CaptureError
 
 _DTYPES = {
@@ -65,7 +64,7 @@ def declared(file: BinaryIO, name: str) -> object:
     file.seek(0)
     try:
         return _of_zip(file, size) if zipped else _of_pickles(file, size)
-    except _NotAllowedError as error:
+    except UnsafePickleError as error:
         raise CaptureError(
             "checkpoint_unsafe",
             f"{name} was not opened: it names {_printable(str(error))}, which no checkpoint needs and may do harm.",
@@ -77,15 +76,6 @@ def declared(file: BinaryIO, name: str) -> object:
     ) as error:  # fmt: skip
         why = _printable(str(error)) or "it ends early"
         raise CaptureError("checkpoint_damaged", f"{name} is no whole checkpoint: {why}.", _ELSEWHERE) from error
-
-
-class _NotAllowedError(Exception):
-    """A pickle names something that is not needed to say what tensors there are."""
-
-
-@dataclass(frozen=True)
-class _Name:
-    text: str
 
 
 @dataclass(frozen=True)
@@ -124,143 +114,55 @@ class _Bounded:
         return content
 
 
-class _Machine:
-    """A pickle machine that knows what checkpoints are written with and makes nothing but containers of it."""
+class _Reader(PickleReader):
+    """Knows what checkpoints are written with."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(stream)
         self.storages: dict[str, _Storage] = {}
-        self._stack: list[Any] = []
-        self._marks: list[int] = []
-        self._memo: dict[int, Any] = {}
 
-    def run(self, stream: _Bounded) -> Any:
-        """The value of the next pickle."""
-        self._stack, self._marks, self._memo = [], [], {}
-        for opcode, argument, _ in pickletools.genops(stream):  # type: ignore[arg-type]
-            if opcode.name in _VALUES:
-                self._stack.append(argument)
-            elif opcode.name in _CONSTANTS:
-                self._stack.append(_CONSTANTS[opcode.name]())
-            elif opcode.name in _STEPS:
-                _STEPS[opcode.name](self, argument)
-            elif opcode.name in _CLASS_STEPS:
-                raise _NotAllowedError(f"a class ({opcode.name})")
-            else:
-                raise ValueError(f"it holds {opcode.name}, which PyTorch does not write")
-        (value,) = self._stack
+    def read(self) -> Any:
+        value = super().read()
+        if self.odd_keys:
+            raise ValueError("it has a dictionary with odd keys")
         return value
 
-    def nothing(self, _argument: object) -> None:
-        """PROTO, FRAME and STOP change no value."""
+    def allows(self, module: str, name: str) -> bool:
+        return f"{module}.{name}" in _NAMES
 
-    def mark(self, _argument: object) -> None:
-        self._marks.append(len(self._stack))
+    def made(self, maker: Name, arguments: tuple[Any, ...]) -> object:
+        name = f"{maker.module}.{maker.name}"
+        if name == "collections.OrderedDict" and arguments == ():
+            return {}
+        if name == "torch._utils._rebuild_tensor_v2":
+            return _tensor(*arguments[:4])
+        if name == "_codecs.encode" and arguments[1:] == ("latin1",) and isinstance(arguments[0], str):
+            return _Opaque()
+        if name == "numpy.dtype" and arguments[1:] == (False, True) and _is_number_type(arguments[0]):
+            return _NumpyType()
+        if name in _NUMPY_SCALARS and [type(each) for each in arguments] == [_NumpyType, _Opaque]:
+            return _Opaque()
+        raise ValueError(f"it calls {name} in a way that PyTorch does not")
 
-    def remember(self, key: int | None) -> None:
-        self._memo[len(self._memo) if key is None else key] = self._stack[-1]
-
-    def recall(self, key: int) -> None:
-        self._stack.append(self._memo[key])
-
-    def gather(self, count: int | None) -> None:
-        """A tuple of the last ``count`` values, or of those since the mark."""
-        values = self._since_mark() if count is None else [self._stack.pop() for _ in range(count)][::-1]
-        self._stack.append(tuple(values))
-
-    def extend(self, values: list[Any]) -> None:
-        if not isinstance(self._stack[-1], list):
-            raise ValueError("it appends to what is no list")
-        self._stack[-1].extend(values)
-
-    def update(self, values: list[Any]) -> None:
-        target = self._stack[-1]
-        # Keys of other types could be nested so deep that to hash them would exhaust the stack.
-        if not isinstance(target, dict) or not all(isinstance(key, str | int) for key in values[::2]):
-            raise ValueError("it has a dictionary with odd keys")
-        target.update(zip(values[::2], values[1::2], strict=True))
-
-    def name(self, text: str) -> None:
-        if text not in _NAMES:
-            raise _NotAllowedError(text)
-        self._stack.append(_Name(text))
-
-    def name_on_stack(self, _argument: object) -> None:
-        name, module = self._stack.pop(), self._stack.pop()
-        self.name(f"{module}.{name}")
-
-    def call(self, _argument: object) -> None:
-        """What a call would make, of those that are known."""
-        arguments, function = self._stack.pop(), self._stack.pop()
-        if not isinstance(function, _Name) or not isinstance(arguments, tuple):
-            raise ValueError("it calls what is no function")
-        if function.text == "collections.OrderedDict" and arguments == ():
-            made: object = {}
-        elif function.text == "torch._utils._rebuild_tensor_v2":
-            made = _tensor(*arguments[:4])
-        elif function.text == "_codecs.encode" and arguments[1:] == ("latin1",) and isinstance(arguments[0], str):
-            made = _Opaque()
-        elif function.text == "numpy.dtype" and arguments[1:] == (False, True) and _is_number_type(arguments[0]):
-            made = _NumpyType()
-        elif function.text in _NUMPY_SCALARS and [type(each) for each in arguments] == [_NumpyType, _Opaque]:
-            made = _Opaque()
-        else:
-            raise ValueError(f"it calls {function.text} in a way that PyTorch does not")
-        self._stack.append(made)
-
-    def build(self, _argument: object) -> None:
-        """State of an object: the versions in a dictionary of tensors, the byte order of a numpy type."""
-        state, target = self._stack.pop(), self._stack[-1]
+    def changed(self, target: object, state: Any) -> None:
+        """The versions in a dictionary of tensors, the byte order of a numpy type."""
         versions = isinstance(target, dict) and isinstance(state, dict) and set(state) <= {"_metadata"}
         order = isinstance(target, _NumpyType) and state[0] == 3 and state[2:] == (None, None, None, -1, -1, 0)
         if not versions and not order:
             raise ValueError("it changes an object that PyTorch does not")
 
-    def storage(self, _argument: object) -> None:
+    def stored(self, place: Any) -> _Storage:
         """Where numbers lie: ``('storage', type, key, device, how many)``, and None in files of the older format."""
-        kind, dtype, key, _device, count, *view = self._stack.pop()
-        if kind != "storage" or dtype not in [_Name(text) for text in _DTYPES] or view not in ([], [None]):
+        kind, dtype, key, _device, count, *view = place
+        known = _DTYPES.get(f"{dtype.module}.{dtype.name}") if isinstance(dtype, Name) else None
+        if kind != "storage" or known is None or view not in ([], [None]):
             raise ValueError("it refers to what is no storage")
         if not isinstance(key, str) or not isinstance(count, int) or count < 0:
             raise ValueError("it has a storage of no size")
-        made = _Storage(key, _DTYPES[dtype.text][0], count, count * _DTYPES[dtype.text][1])
+        made = _Storage(key, known[0], count, count * known[1])
         if self.storages.setdefault(key, made) != made:
             raise ValueError(f"it has two storages with the number {key}")
-        self._stack.append(made)
-
-    def _since_mark(self) -> list[Any]:
-        start = self._marks.pop()
-        values = self._stack[start:]
-        del self._stack[start:]
-        return values
-
-
-_VALUES = {
-    "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINBYTES", "SHORT_BINBYTES",
-}  # fmt: skip
-_CONSTANTS: dict[str, Callable[[], object]] = {
-    "NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False,
-    "EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple,
-}  # fmt: skip
-_CLASS_STEPS = {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
-_STEPS: dict[str, Callable[[_Machine, Any], None]] = {
-    "PROTO": _Machine.nothing, "FRAME": _Machine.nothing, "STOP": _Machine.nothing,
-    "MARK": _Machine.mark,
-    "BINPUT": _Machine.remember, "LONG_BINPUT": _Machine.remember, "MEMOIZE": _Machine.remember,
-    "BINGET": _Machine.recall, "LONG_BINGET": _Machine.recall,
-    "TUPLE": _Machine.gather,
-    "TUPLE1": lambda machine, _: machine.gather(1),
-    "TUPLE2": lambda machine, _: machine.gather(2),
-    "TUPLE3": lambda machine, _: machine.gather(3),
-    "APPEND": lambda machine, _: machine.extend([machine._stack.pop()]),
-    "APPENDS": lambda machine, _: machine.extend(machine._since_mark()),
-    "SETITEM": lambda machine, _: machine.update([machine._stack.pop(-2), machine._stack.pop()]),
-    "SETITEMS": lambda machine, _: machine.update(machine._since_mark()),
-    "GLOBAL": lambda machine, text: machine.name(text.replace(" ", ".", 1)),
-    "STACK_GLOBAL": _Machine.name_on_stack,
-    "REDUCE": _Machine.call,
-    "BUILD": _Machine.build,
-    "BINPERSID": _Machine.storage,
-}  # fmt: skip
+        return made
 
 
 def _is_number_type(text: object) -> bool:
@@ -284,7 +186,6 @@ def _tensor(storage: object, offset: object, shape: object, strides: object) -> 
 
 def _of_zip(file: BinaryIO, size: int) -> object:
     """The contents of a checkpoint as torch writes it since version 1.6."""
-    machine = _Machine()
     with zipfile.ZipFile(file) as archive:
         members = {member.filename: member for member in archive.infolist()}
         mains = [name for name in members if name.endswith("/data.pkl")]
@@ -302,33 +203,34 @@ def _of_zip(file: BinaryIO, size: int) -> object:
         if members[mains[0]].file_size > _MOST_PICKLE_BYTES:
             raise ValueError("its list of contents is too long")
         content = archive.read(mains[0])
-    value = machine.run(_Bounded(io.BytesIO(content), len(content)))
-    for storage in machine.storages.values():
+    reader = _Reader(io.BytesIO(content))
+    value = reader.read()
+    for storage in reader.storages.values():
         member = members.get(f"{folder}data/{storage.key}")
         if member is None or member.file_size != storage.size_bytes:
             raise ValueError(f"its storage {storage.key} is not of the size it should be")
-    _check_amount(machine)
+    _check_amount(reader)
     return value
 
 
 def _of_pickles(file: BinaryIO, size: int) -> object:
     """The contents of a checkpoint as torch wrote it before version 1.6: pickles, and then the numbers."""
-    machine, stream = _Machine(), _Bounded(file, min(size, _MOST_PICKLE_BYTES))
-    if machine.run(stream) != _MAGIC_NUMBER or machine.run(stream) != _FORMAT_VERSION:
+    reader = _Reader(_Bounded(file, min(size, _MOST_PICKLE_BYTES)))
+    if reader.read() != _MAGIC_NUMBER or reader.read() != _FORMAT_VERSION:
         raise ValueError("it is something else")
-    machine.run(stream)  # byte order and sizes of C types of the machine that wrote it; torch ignores them too
-    value = machine.run(stream)
-    if sorted(machine.run(stream)) != sorted(machine.storages):
+    reader.read()  # byte order and sizes of C types of the machine that wrote it; torch ignores them too
+    value = reader.read()
+    if sorted(reader.read()) != sorted(reader.storages):
         raise ValueError("its list of storages is wrong")
-    expected = file.tell() + sum(_COUNT_BYTES + storage.size_bytes for storage in machine.storages.values())
+    expected = file.tell() + sum(_COUNT_BYTES + storage.size_bytes for storage in reader.storages.values())
     if expected != size:
         raise ValueError(f"it has {size} bytes instead of {expected}")
-    _check_amount(machine)
+    _check_amount(reader)
     return value
 
 
-def _check_amount(machine: _Machine) -> None:
-    if sum(storage.size_bytes for storage in machine.storages.values()) > _MOST_DATA_BYTES:
+def _check_amount(reader: _Reader) -> None:
+    if sum(storage.size_bytes for storage in reader.storages.values()) > _MOST_DATA_BYTES:
         raise ValueError(f"it holds more than {_MOST_DATA_BYTES >> 30} GiB of numbers")
 
 
