@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import math
 import os
 import sys
 import threading
@@ -147,8 +148,16 @@ def export(options: argparse.Namespace, session: Session) -> int:
     from vibe_blender.contract.take_file import load_take
 
     from . import exporting
+    from .published_smoothing import PublishedOneEuro
 
-    print(exporting.export(load_take(Path(options.take)), Path(options.out), options.format, options.person))
+    given = {name: value for name in ("min_cutoff", "beta") if (value := getattr(options, name)) is not None}
+    if options.one_euro and options.format != "smpl":
+        options.refuse("--one-euro is VIBE's own smoothing, of the poses of --format smpl only")
+    if given and not options.one_euro:
+        options.refuse("--min-cutoff and --beta are those of --one-euro, which is not asked for")
+    smoothing = PublishedOneEuro(**given) if options.one_euro else None
+    take = load_take(Path(options.take))
+    print(exporting.export(take, Path(options.out), options.format, options.person, smoothing))
     return DONE
 
 
@@ -246,6 +255,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("out", metavar="OUT.npz")
     command.add_argument("--format", choices=("joints", "amass", "smpl"), required=True)
     command.add_argument("--person", type=int, metavar="ID", help="whom, where there are several")
+    command.add_argument("--one-euro", action="store_true", help="smpl: smooth the poses as VIBE's demo does")
+    command.add_argument("--min-cutoff", type=_not_negative, metavar="C", help="of --one-euro, instead of 0.004")
+    command.add_argument("--beta", type=_not_negative, metavar="B", help="of --one-euro, instead of 0.7")
+    command.set_defaults(refuse=command.error)
 
     command = commands.add_parser("evaluate", help="compare a take with the truth")
     command.set_defaults(command=evaluate)
@@ -260,6 +273,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--models", default="", metavar="DIR", help="folder of the model files")
     command.add_argument("--json", action="store_true", help="as JSON")
     return parser
+
+
+def _not_negative(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+    return value
 
 
 def _add_capture(command: argparse.ArgumentParser) -> None:

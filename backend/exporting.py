@@ -11,16 +11,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.published_smoothing import PublishedOneEuro
 from backend.weak_camera import over_the_picture
 from vibe_blender.contract.errors import CaptureError
-from vibe_blender.contract.quaternions import continuous, from_matrices, multiply, to_axis_angles, to_matrices
+from vibe_blender.contract.quaternions import (
+    continuous,
+    from_axis_angles,
+    from_matrices,
+    multiply,
+    to_axis_angles,
+    to_matrices,
+)
 from vibe_blender.contract.take import NetworkWords, Person, Take
 
 Arrays = dict[str, NDArray[np.generic]]
 FORMATS = ("joints", "amass", "smpl")
 
 
-def export(take: Take, path: Path, kind: str, person_id: int | None = None) -> Path:
+def export(
+    take: Take, path: Path, kind: str, person_id: int | None = None, smoothing: PublishedOneEuro | None = None
+) -> Path:
     """Writes the take to ``path`` in one of ``FORMATS``, whole or not at all.
 
     Args:
@@ -28,6 +38,7 @@ def export(take: Take, path: Path, kind: str, person_id: int | None = None) -> P
         path: of the ``.npz``; replaced where it is there.
         kind: ``joints``, ``amass`` or ``smpl``.
         person_id: whom; None is everybody for ``joints``, and the only one there is for the others.
+        smoothing: of ``smpl``'s poses.
 
     Raises:
         CaptureError: ``no_such_person``, ``which_person``, ``export_unwritable`` or ``disk_full``.
@@ -36,7 +47,7 @@ def export(take: Take, path: Path, kind: str, person_id: int | None = None) -> P
         arrays = joints(take, person_id)
     else:
         person = _one_person(take, person_id)
-        arrays = amass(take, person) if kind == "amass" else smpl(take, person)
+        arrays = amass(take, person) if kind == "amass" else smpl(take, person, smoothing)
     _write(path, arrays)
     return path
 
@@ -93,14 +104,15 @@ def amass(take: Take, person: Person) -> Arrays:
     }
 
 
-def smpl(take: Take, person: Person) -> Arrays:
+def smpl(take: Take, person: Person, smoothing: PublishedOneEuro | None = None) -> Arrays:
     """One person per frame as the SMPL networks put it: a weak camera on a square crop, and the pose in camera axes.
 
     With b the side of the crop, f the focal length and c - c0 the crop's centre from the principal point, a body at
     T in the camera frame is seen by the weak camera (s, tx, ty) as CLIFF's full-camera formula has it, inverted:
     s = 2 f / (b Tz), tx = Tx - Tz (cx - cx0) / f, ty = Ty - Tz (cy - cy0) / f.
 
-    Where the estimator was such a network, these are its own words instead, unchanged.
+    Where the estimator was such a network, these are its own words instead, unchanged but for ``smoothing``, which is
+    of ``poses`` and therefore ``rotmat``; to it, frames that follow each other here are a frame apart.
 
     Returns:
         ``frames (T,)`` video frame numbers; ``cam (T, 3)`` scale and shift; ``poses (T, 72)`` axis-angle and
@@ -108,8 +120,14 @@ def smpl(take: Take, person: Person) -> Arrays:
         ``boxes (T, 4)`` centre x, y, width, height of the square crop, pixels; of a network's own words also
         ``orig_cam (T, 4)``, the weak camera over the whole picture: scale x, y and shift x, y.
     """
-    if person.words is not None:
-        return _as_said(take, person, person.words)
+    arrays = _as_seen(take, person) if person.words is None else _as_said(take, person, person.words)
+    if smoothing is not None:
+        arrays["poses"] = smoothing.smooth(np.asarray(arrays["poses"], dtype=float))
+        arrays["rotmat"] = to_matrices(from_axis_angles(arrays["poses"].reshape(arrays["rotmat"].shape[:-1])))
+    return arrays
+
+
+def _as_seen(take: Take, person: Person) -> Arrays:
     count = len(person.frames)
     to_camera = take.camera.from_world[:3, :3]
     rotations = np.array(person.rotations, dtype=float)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from backend.exporting import amass, export, joints, smpl
+from backend.published_smoothing import PublishedOneEuro
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.quaternions import from_axis_angles, from_matrices, to_matrices
 from vibe_blender.contract.skeleton import forward_kinematics
+from vibe_blender.contract.take import NetworkWords, Person
 
 
 def loaded(path) -> dict:
@@ -120,6 +122,89 @@ class TestSmpl:
         np.testing.assert_allclose(
             to_matrices(from_axis_angles(arrays["poses"].reshape(-1, 24, 3))), arrays["rotmat"], atol=1e-9
         )
+
+
+def published_axis_angles(matrices: np.ndarray) -> np.ndarray:
+    """(T, 3) of single-precision matrices (T, 3, 3), as networks.md A.1.6 tells of the published conversion."""
+    angles = []
+    for m in matrices.astype(np.float32):
+        x, y, z = m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]
+        xy, xz, yz = m[1, 0] + m[0, 1], m[0, 2] + m[2, 0], m[2, 1] + m[1, 2]
+        if m[2, 2] < 1e-6:
+            if m[0, 0] > m[1, 1]:
+                four = 1 + m[0, 0] - m[1, 1] - m[2, 2]
+                quaternion = [x, four, xy, xz]
+            else:
+                four = 1 - m[0, 0] + m[1, 1] - m[2, 2]
+                quaternion = [y, xy, four, yz]
+        elif m[0, 0] < -m[1, 1]:
+            four = 1 - m[0, 0] - m[1, 1] + m[2, 2]
+            quaternion = [z, xz, yz, four]
+        else:
+            four = 1 + m[0, 0] + m[1, 1] + m[2, 2]
+            quaternion = [four, x, y, z]
+        cosine, *axis = np.array(quaternion, np.float32) * np.float32(0.5) / np.sqrt(four)
+        sine = np.linalg.norm(axis)
+        twice = 2 * (np.arctan2(-sine, -cosine) if cosine < 0 else np.arctan2(sine, cosine))
+        angles.append(np.array(axis) * (twice / sine if sine > 0 else 2.0))
+    return np.array(angles)
+
+
+def spoken(person: Person, seed: int = 3) -> Person:
+    """The person with a network's words: any poses, roots of half a turn within a ten-thousandth."""
+    random = np.random.default_rng(seed)
+    count = len(person.frames)
+    vectors = random.normal(scale=0.8, size=(count, 24, 3))
+    vectors[:, 0] = random.normal([np.pi, 0, 0], 1e-4, (count, 3))
+    words = NetworkWords(
+        camera=random.uniform(0.5, 1, (count, 3)).astype(np.float32),
+        rotations=to_matrices(from_axis_angles(vectors)).astype(np.float32),
+        betas=random.normal(size=(count, 10)).astype(np.float32),
+        boxes=random.uniform(50, 300, (count, 4)),
+    )
+    return replace(person, words=words)
+
+
+class TestWords:
+    def test_poses_are_those_of_the_published_conversion_also_near_half_a_turn(self, take):
+        person = spoken(take.person(1))
+        arrays = smpl(take, person)
+        published = published_axis_angles(person.words.rotations.reshape(-1, 3, 3)).reshape(-1, 72)
+        assert {tuple(np.sign(root[:1])) for root in published[:, :3]} == {(1.0,), (-1.0,)}, "both signs are tried"
+        np.testing.assert_allclose(arrays["poses"], published, atol=2e-5)
+
+    def test_without_smoothing_all_is_as_it_was_said(self, take):
+        person = spoken(take.person(1))
+        arrays = smpl(take, person)
+        for name, said in (("cam", "camera"), ("rotmat", "rotations"), ("betas", "betas"), ("boxes", "boxes")):
+            assert np.array_equal(arrays[name], getattr(person.words, said))
+
+    def test_smoothed_as_published(self, take, tmp_path):
+        person = spoken(take.person(1))
+        take = replace(take, people=(person,))
+        raw = smpl(take, person)
+        stored = loaded(export(take, tmp_path / "out.npz", "smpl", smoothing=PublishedOneEuro(0.1, 0.5)))
+        assert stored.keys() == raw.keys()
+        # Frames 3 and 6 of this person follow each other, and are a frame apart to the filter.
+        assert raw["frames"].tolist() == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]
+        np.testing.assert_allclose(stored["poses"], PublishedOneEuro(0.1, 0.5).smooth(raw["poses"]), atol=1e-12)
+        assert np.array_equal(stored["poses"][0], raw["poses"][0])
+        assert np.abs(np.diff(stored["poses"], axis=0)).sum() < 0.8 * np.abs(np.diff(raw["poses"], axis=0)).sum()
+        np.testing.assert_allclose(
+            stored["rotmat"], to_matrices(from_axis_angles(stored["poses"].reshape(10, 24, 3))), atol=1e-12
+        )
+        for name in ("frames", "cam", "betas", "boxes", "orig_cam"):
+            assert np.array_equal(stored[name], raw[name])
+
+    def test_the_golden_sequence_comes_through(self, take):
+        person = take.person(2)
+        vectors = np.zeros((12, 24, 3))
+        vectors[:5, 7, 1] = [0, 0.1, 0.2, 0.15, 0.4]
+        said = spoken(person).words
+        words = replace(said, rotations=to_matrices(from_axis_angles(vectors)))
+        poses = smpl(take, replace(person, words=words), PublishedOneEuro())["poses"]
+        np.testing.assert_allclose(poses[:5, 22], [0, 0.02880368, 0.10085963, 0.11242889, 0.2665628], atol=1e-8)
+        assert not np.delete(poses, 22, axis=1).any()
 
 
 class TestErrors:

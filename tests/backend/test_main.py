@@ -210,6 +210,11 @@ class TestCapture:
             ["capture", "walk.mp4", "-o", "t", "--estimator", "guess"],
             ["models"],
             ["export", "t", "out.npz", "--format", "csv"],
+            ["export", "t", "out.npz", "--format", "amass", "--one-euro"],
+            ["export", "t", "out.npz", "--format", "joints", "--one-euro"],
+            ["export", "t", "out.npz", "--format", "smpl", "--beta", "0.7"],
+            ["export", "t", "out.npz", "--format", "smpl", "--one-euro", "--min-cutoff", "-1"],
+            ["export", "t", "out.npz", "--format", "smpl", "--one-euro", "--beta", "nan"],
             ["dance"],
         ],
     )
@@ -336,6 +341,29 @@ class TestTakes:
         assert str(out) in capsys.readouterr().out
         with np.load(out, allow_pickle=False) as stored:
             assert stored["joints_world_1"].shape == (10, 24, 3)
+
+    def test_export_with_the_published_smoothing(self, take, tmp_path, capsys):
+        path, poses = save_take(take, tmp_path / "walk.take"), {}
+        for name, options in {
+            "raw": [], "published": ["--one-euro"], "less": ["--one-euro", "--beta", "50"],
+            "the same": ["--one-euro", "--min-cutoff", "0.004", "--beta", "0.7"],
+        }.items():  # fmt: skip
+            out = tmp_path / f"{name}.npz"
+            assert main(["export", str(path), str(out), "--format", "smpl", "--person", "1", *options]) == 0
+            with np.load(out, allow_pickle=False) as stored:
+                poses[name] = stored["poses"]
+        changes = {name: np.abs(values - poses["raw"]).max() for name, values in poses.items()}
+        assert changes["published"] > changes["less"] > changes["raw"] == 0
+        assert np.array_equal(poses["published"], poses["the same"])
+
+    def test_what_the_smoothing_is_not_for_is_told(self, capsys):
+        for arguments, words in (
+            (["--format", "amass", "--one-euro"], "--format smpl only"),
+            (["--format", "smpl", "--min-cutoff", "1"], "--one-euro, which is not asked for"),
+        ):
+            with pytest.raises(SystemExit):
+                main(["export", "t", "out.npz", *arguments])
+            assert words in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         "arguments", [["info", "no.take"], ["export", "no.take", "o.npz", "--format", "smpl"], ["evaluate", "no.take"]]

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from backend.estimators.vibe.smoothing import one_euro_as_published
+from backend.published_smoothing import PublishedOneEuro
 
 GOLDEN_IN = [0, 0.1, 0.2, 0.15, 0.4]
 GOLDEN_OUT = [0, 0.02880368, 0.10085963, 0.11242889, 0.2665628]
@@ -29,15 +29,15 @@ def one_number(values: list[float], min_cutoff: float, beta: float) -> list[floa
 
 
 def test_golden_sequence() -> None:
-    assert one_euro_as_published(np.array(GOLDEN_IN)) == pytest.approx(GOLDEN_OUT, abs=1e-8)
-    assert one_euro_as_published(np.array(GOLDEN_IN), 0.004, 0.7) == pytest.approx(GOLDEN_OUT, abs=1e-8)
+    assert PublishedOneEuro().smooth(np.array(GOLDEN_IN)) == pytest.approx(GOLDEN_OUT, abs=1e-8)
+    assert PublishedOneEuro(0.004, 0.7).smooth(np.array(GOLDEN_IN)) == pytest.approx(GOLDEN_OUT, abs=1e-8)
 
 
-@pytest.mark.parametrize(("min_cutoff", "beta"), [(0.004, 0.7), (0.004, 1.5), (0.1, 0.0)])
+@pytest.mark.parametrize(("min_cutoff", "beta"), [(0.004, 0.7), (0.004, 1.5), (0.1, 0.0), (0.0, 0.7)])
 def test_every_number_of_a_pose_is_smoothed_by_itself(min_cutoff: float, beta: float) -> None:
     poses = np.cumsum(np.random.default_rng(2).normal(0, 0.1, (50, 72)), axis=0)
     before = poses.copy()
-    smooth = one_euro_as_published(poses, min_cutoff, beta)
+    smooth = PublishedOneEuro(min_cutoff, beta).smooth(poses)
     for number in range(72):
         assert smooth[:, number] == pytest.approx(one_number(list(poses[:, number]), min_cutoff, beta))
     assert np.array_equal(poses, before)
@@ -45,5 +45,5 @@ def test_every_number_of_a_pose_is_smoothed_by_itself(min_cutoff: float, beta: f
 
 
 def test_nothing_and_one_frame_come_back() -> None:
-    assert one_euro_as_published(np.zeros((0, 72))).shape == (0, 72)
-    assert np.array_equal(one_euro_as_published(np.ones((1, 72))), np.ones((1, 72)))
+    assert PublishedOneEuro().smooth(np.zeros((0, 72))).shape == (0, 72)
+    assert np.array_equal(PublishedOneEuro().smooth(np.ones((1, 72))), np.ones((1, 72)))
