@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from vibe_blender.contract.take import Person, Take
+from vibe_blender.contract.terms import described
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class TakeSummary:
     program: str
     people: tuple[PersonSummary, ...]
     warnings: tuple[str, ...]
+    notice: str
 
     def to_json(self) -> str:
         """The summary as JSON text."""
@@ -62,8 +64,8 @@ class TakeSummary:
             f"Video      {self.video}, {self.width_px} x {self.height_px}, {self.fps:.5g} frames a second",
             f"Frames     {self.frames} ({self.first_frame} to {last}), {self.duration_s:.2f} s",
             f"Camera     focal length {self.focal_px:.1f} px",
-            f"Capture    {self.status}, estimator {self.estimator} on {self.device}, body {self.body}, "
-            f"version {self.program}",
+            f"Estimator  {described(self.estimator, self.notice)}",
+            f"Capture    {self.status}, on {self.device}, body {self.body}, version {self.program}",
         ]
         for person in self.people:
             ranges = ", ".join(f"{first} to {end}" for first, end in person.ranges)
@@ -72,6 +74,7 @@ class TakeSummary:
             )
         if not self.people:
             lines.append("Nobody was found.")
+        lines += [f"Notice     {self.notice}"] if self.notice else []
         return "\n".join([*lines, *(f"Warning    {text}" for text in self.warnings)])
 
 
@@ -95,6 +98,7 @@ def summarise(take: Take) -> TakeSummary:
         program=take.program,
         people=tuple(_summarised(person) for person in take.people if len(person.frames)),
         warnings=take.warnings,
+        notice=take.notice,
     )
 
 

@@ -67,7 +67,7 @@ def switching(archive: str) -> dict:
     for _ in range(2):
         bpy.ops.preferences.addon_enable(module=EXTENSION)
         added.append(len(set(traces()) - set(before)))
-        timers = [module("session")._tick, module("installing")._tick]
+        timers = [module(name)._tick for name in ("session", "installing", "availability")]
         bpy.ops.preferences.addon_disable(module=EXTENSION)
         left.append(sorted(set(traces()) - set(before)))
         left[-1] += [f"timer {tick.__module__}" for tick in timers if bpy.app.timers.is_registered(tick)]

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: MIT
 """A backend that speaks the protocol with the standard library and numpy alone, and misbehaves on demand.
 
-Run as ``python fake_backend.py MODE``; the job comes on standard input as for the real one. The modes that make a take
-obey its range and ``resume``, and let it grow as the real one does. For those of many frames the environment says how
-many there are (``FAKE_FRAMES``), how fast they come (``FAKE_FPS``, 0: at once) and how many people (``FAKE_PEOPLE``).
+Run as ``python fake_backend.py MODE job``; the job comes on standard input as for the real one. The modes that make a
+take obey its range and ``resume``, and let it grow as the real one does. For those of many frames the environment
+says how many there are (``FAKE_FRAMES``), how fast they come (``FAKE_FPS``, 0: at once) and how many people
+(``FAKE_PEOPLE``).
+
+``MODE doctor`` and ``MODE models list`` answer as the real commands do in JSON: VIBE's files are there where files of
+their names are in the folder; PyTorch is, unless ``FAKE_TORCH`` is 0; ``FAKE_GPU`` names a graphics card.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -119,10 +124,11 @@ class Script:
 
 
 def capture(job: protocol.Job, cancelled: threading.Event, script: Script) -> None:
-    start, count = job.start or 0, len(script.whole.video.times)
+    whole = replace(script.whole, estimator=job.estimator, notice="")
+    start, count = job.start or 0, len(whole.video.times)
     end = min(job.end or count, count)
     kept, told = KeptTake(Path(job.take)), set[int]()
-    say(protocol.Hello("keypoints", "cpu"))
+    say(protocol.Hello(job.estimator, "cpu"))
     say(protocol.VideoOpened(job.video, WIDTH_PX, HEIGHT_PX, FPS, count))
     with TakeWriter(Path(job.take), keep=job.resume) as writer:
         note_job(writer, job)
@@ -141,7 +147,7 @@ def capture(job: protocol.Job, cancelled: threading.Event, script: Script) -> No
             if cancelled.is_set():
                 say(protocol.Cancelled(kept.find()))
                 return
-            found = part_of(script.whole, done, stop)
+            found = part_of(whole, done, stop)
             tell(found, told)
             writer.extend(found)
             if script.mishap and done < start + 0.3 * (end - start) <= stop:
@@ -149,7 +155,7 @@ def capture(job: protocol.Job, cancelled: threading.Event, script: Script) -> No
             done = stop
         for stage in ("solve", "world", "save"):
             say(protocol.Stage(stage))
-        found = part_of(script.whole, start, end)
+        found = part_of(whole, start, end)
         writer.finish(found)
     say(protocol.Done(job.take, end - start, len(found.people)))
 
@@ -194,7 +200,49 @@ def watch(cancelled: threading.Event) -> None:
     cancelled.set()
 
 
-def main(mode: str) -> int:
+PUBLISHED = ("spin_model_checkpoint.pth.tar", "vibe_model_wo_3dpw.pth.tar", "SMPL_NEUTRAL.pkl")
+_SOURCES = {"SMPL_NEUTRAL.pkl": "smpl.is.tue.mpg.de or smplify.is.tue.mpg.de, after registration, or vibe_data.zip"}
+_SOURCE = "vibe_data.zip of the project VIBE (github.com/mkocabas/VIBE)"
+
+
+def list_files(folder: Path) -> list[dict]:
+    """As ``vibe models list --json``."""
+    states = {name: "present" if (folder / name).is_file() else "missing" for name in PUBLISHED}
+    return [
+        {
+            "estimator": "vibe", "name": name, "state": state, "needed": True, "purpose": "what VIBE is made of",
+            "source": _SOURCES.get(name, _SOURCE), "licence": "research, non-commercial",
+        }
+        for name, state in states.items()
+    ]  # fmt: skip
+
+
+def diagnose(folder: Path) -> dict:
+    """As ``vibe doctor --json``."""
+    absent = [file["name"] for file in list_files(folder) if file["state"] == "missing"]
+    reason = f"published files: missing: {', '.join(absent)}" if absent else ""
+    if os.environ.get("FAKE_TORCH") == "0":
+        reason = "torch: not installed; only the network estimators need it"
+    devices = [{"name": "cpu", "label": "Processor, 2 cores"}]
+    if card := os.environ.get("FAKE_GPU"):
+        devices.append({"name": "cuda", "label": card})
+    keypoints = {"name": "keypoints", "label": "Keypoints", "available": True, "reason": "", "remedy": ""}
+    vibe = {"name": "vibe", "label": "VIBE", "available": not reason, "reason": reason, "remedy": "Mend it."}
+    return {"capture_works": True, "findings": [], "devices": devices, "estimators": [keypoints, vibe]}
+
+
+def answer(words: list[str]) -> None:
+    """What a command that is no capture says."""
+    named = words[words.index("--models") + 1] if "--models" in words else os.environ.get("VIBE_MODELS", ".")
+    print(json.dumps(diagnose(Path(named)) if words[0] == "doctor" else list_files(Path(named))))
+
+
+def main(mode: str, *words: str) -> int:
+    if words and words[0] != "job":
+        if mode == "says_nothing":
+            return 1
+        answer(list(words))
+        return 0
     job = protocol.Job.from_line(sys.stdin.buffer.readline().decode())
     cancelled = threading.Event()
     threading.Thread(target=watch, args=(cancelled,), daemon=True).start()
@@ -252,4 +300,4 @@ def main(mode: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

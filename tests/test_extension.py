@@ -20,7 +20,7 @@ SAMPLE = REPOSITORY / "tests" / "data" / "walk.mp4"
 MAX_BYTES = 5_000_000
 # In place of the real backend, which needs packages that Blender's Python has not.
 STAND_IN = """import runpy, sys
-sys.argv = [{path!r}, "works"]
+sys.argv = [{path!r}, "works", *sys.argv[1:]]
 runpy.run_path({path!r}, run_name="__main__")
 """
 

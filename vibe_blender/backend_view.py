@@ -42,11 +42,11 @@ def draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context, *, ever
         layout.label(text=_HEADLINES[state.condition], icon="ERROR" if state.condition == "broken" else "IMPORT")
         purpose = "It reads the videos, in a Python of its own: a download of about 220 MB, once."
         draw_text(layout, context, purpose if state.condition == "absent" else state.reason)
-        _draw_install(layout, context, _INSTALL[state.condition])
+        _draw_download(layout, context, "vibe.install_backend", _INSTALL[state.condition])
     elif installing.missing_models():
         layout.label(text="Model files are missing", icon="ERROR")
         draw_text(layout, context, ", ".join(installing.missing_models()))
-        _draw_install(layout, context, "Fetch Models")
+        _draw_download(layout, context, "vibe.install_backend", "Fetch Models")
     elif everything:
         _draw_ready(layout, context)
 
@@ -69,19 +69,26 @@ def _draw_failure(layout: bpy.types.UILayout, context: bpy.types.Context, failur
     layout.operator("vibe.open_install_log", text="Log", icon="TEXT")
 
 
-def _draw_install(layout: bpy.types.UILayout, context: bpy.types.Context, text: str) -> None:
+def draw_networks(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """What adds the packages of the network estimators."""
+    size = "a download of 200 MB for the processor, about 3 GB for an NVIDIA card"
+    draw_text(layout, context, f"VIBE runs on PyTorch, which is not installed: {size}.")
+    layout.prop(preferences(context), "torch")
+    _draw_download(layout, context, "vibe.add_networks", "Add Network Packages")
+
+
+def _draw_download(layout: bpy.types.UILayout, context: bpy.types.Context, operator: str, text: str) -> None:
     if bpy.app.online_access or preferences(context).offline:
         row = layout.row()
         row.scale_y = 1.4
-        row.operator("vibe.install_backend", text=text, icon="IMPORT")
+        row.operator(operator, text=text, icon="IMPORT")
         return
     if bpy.app.online_access_override:
         draw_text(layout, context, "Blender was started without internet access. Start it without --offline-mode.")
     else:
         draw_text(layout, context, "Blender may not use the internet yet. Allow it, or name an offline folder.")
         layout.operator("extensions.userpref_allow_online", text="Allow Online Access", icon="INTERNET")
-    row = layout.row()
-    row.operator("vibe.install_backend", text=text, icon="IMPORT")
+    layout.row().operator(operator, text=text, icon="IMPORT")
 
 
 def _draw_ready(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -97,6 +104,4 @@ def _draw_ready(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if "networks" in state.parts:
         layout.label(text="With the packages of the network estimators", icon="CHECKMARK")
     else:
-        draw_text(layout, context, "PyTorch and smplx are for the published networks; Keypoints does not need them.")
-        layout.prop(preferences(), "torch")
-        layout.operator("vibe.add_networks", icon="IMPORT")
+        draw_networks(layout, context)

@@ -24,7 +24,14 @@ class VIBE_MT_view(bpy.types.Menu):
             layout.operator(f"vibe.{name}")
         layout.separator()
         layout.operator("vibe.choose_video", text="Choose Video…")
-        for name in ("match_frame_rate", "capture", "resume_capture", "cancel_capture"):
+        for name in (
+            "match_frame_rate",
+            "look_again",
+            "what_is_missing",
+            "capture",
+            "resume_capture",
+            "cancel_capture",
+        ):
             layout.operator(f"vibe.{name}")
         layout.separator()
         for name in ("open_take", "rename_take", "delete_take", "fit_timeline", "look_through_camera"):

@@ -11,10 +11,12 @@ from . import confidence_strip, installing, session
 from .backend_view import draw_backend
 from .contract.interrupted import interrupted_takes
 from .contract.take_file import final_path
+from .contract.terms import described
+from .estimator_view import draw_devices, draw_estimators
 from .operators.active import TakeInScene, active_take
 from .operators.presets import VIBE_PT_capture_presets
 from .places import takes_folder
-from .properties import ESTIMATORS, VIBE_CaptureSettings
+from .properties import VIBE_CaptureSettings
 from .scene.camera import frame_rate
 from .scene.takes import PersonRecord, body_of, people, take_collections, take_record
 from .session import Outcome, Session
@@ -156,7 +158,7 @@ def _draw_choices(layout: bpy.types.UILayout, context: bpy.types.Context, settin
     if settings.use_range:
         column.prop(settings, "start")
         column.prop(settings, "end")
-    _draw_estimators(layout, context, settings)
+    draw_estimators(layout, context, settings)
     column = layout.column(align=True)
     column.prop(settings, "people")
     if settings.people == "count":
@@ -175,21 +177,10 @@ def _draw_choices(layout: bpy.types.UILayout, context: bpy.types.Context, settin
     header, body = layout.panel("vibe_speed", default_closed=True)
     header.label(text="Speed")
     if body is not None:
-        body.prop(settings, "device")
-        body.prop(settings, "fast")
-
-
-def _draw_estimators(layout: bpy.types.UILayout, context: bpy.types.Context, settings: VIBE_CaptureSettings) -> None:
-    """Those that cannot run are grey; the box above says why and has the button that mends it."""
-    split = layout.split(factor=0.4)
-    split.use_property_split = False
-    label = split.row()
-    label.alignment = "RIGHT"
-    label.label(text="Estimator")
-    column = split.column(align=True)
-    column.enabled = installing.ready()
-    for name, _, _ in ESTIMATORS:
-        column.prop_enum(settings, "estimator", name)
+        if settings.estimator == "vibe":
+            draw_devices(body, settings)
+        else:
+            body.prop(settings, "fast")
 
 
 def _draw_running(layout: bpy.types.UILayout, running: Session) -> None:
@@ -260,6 +251,7 @@ def _draw_active_take(layout: bpy.types.UILayout, take: TakeInScene) -> None:
         row = layout.row(align=True)
         row.label(text="Unfinished", icon="ERROR")
         row.operator("vibe.resume_capture", icon="PLAY").take = take.record.path
+    layout.label(text=f"Estimator: {described(take.record.estimator, take.record.notice)}")
     for armature, person in people(take.collection):
         _draw_person(layout.column(align=True), armature, person)
     row = layout.row(align=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -16,6 +17,15 @@ ADDON_ID = (__package__ or "").rpartition(".")[0] or __package__
 """Blender's name of the extension, ``bl_ext.<repository>.vibe_blender``."""
 BACKEND_FOLDER = "vibe_blender_backend"
 """Name of our own folder in the one that the user has chosen for the backend, which may hold anything else."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What a capture is started with: the interpreter, where its words go, and where it has its own model files."""
+
+    python: Path
+    log: Path
+    models: Path | None
 
 
 def preferences(context: bpy.types.Context | None = None) -> bpy.types.AddonPreferences:
@@ -68,14 +78,26 @@ def developer_python() -> Path | None:
     return Path(named) if named else None
 
 
-def models_folder() -> str:
-    """Where the model files are, empty for the backend's own default."""
-    return "" if developer_python() is not None else str(home().models)
+def own_models() -> Path | None:
+    """Where the model files are that the installation fetched; None where the backend itself knows."""
+    return None if developer_python() is not None else home().models
 
 
-def capture_log() -> Path:
-    """Where the backend's own words go."""
-    return home().folder / "capture.log"
+def published_folder() -> Path | None:
+    """The folder with the published files that the user has chosen."""
+    chosen = preferences().published
+    return _absolute(chosen) if chosen else None
+
+
+def models_folder(estimator: str) -> str:
+    """The folder of an estimator's files as a job names it, empty for the backend's own models."""
+    folder = own_models() if estimator == "keypoints" else published_folder()
+    return str(folder) if folder is not None else ""
+
+
+def backend() -> Backend:
+    """The backend that captures."""
+    return Backend(backend_python(), home().folder / "capture.log", own_models())
 
 
 def _absolute(setting: str) -> Path:

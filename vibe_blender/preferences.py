@@ -2,7 +2,7 @@
 """What belongs to this machine and not to a .blend file: the backend's environment, and where takes go."""
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from . import installing
 from .backend_view import draw_backend
@@ -11,6 +11,11 @@ from .places import ADDON_ID
 
 def _moved(preferences: "VIBE_Preferences", context: bpy.types.Context) -> None:
     installing.look_again()
+
+
+def _chosen(preferences: "VIBE_Preferences", context: bpy.types.Context) -> None:
+    """Chosen in the sidebar, it is to be saved as what is changed in the preferences is."""
+    context.preferences.is_dirty = True
 
 
 class VIBE_Preferences(bpy.types.AddonPreferences):
@@ -50,12 +55,21 @@ class VIBE_Preferences(bpy.types.AddonPreferences):
         ),
     )
 
+    published: StringProperty(  # type: ignore[valid-type]
+        name="Published Files",
+        description="Folder of the files that you got from the authors of VIBE and SMPL, in any layout",
+        subtype="DIR_PATH",
+        update=_chosen,
+    )
+    licence_read: BoolProperty(options={"HIDDEN"})  # type: ignore[valid-type]
+
     def draw(self, context: bpy.types.Context) -> None:
         """The backend first: nothing works without it."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
         draw_backend(layout.box(), context, everything=True)
+        layout.prop(self, "published", placeholder="Needed for VIBE only")
         layout.prop(self, "takes", placeholder="Beside the video")
         layout.prop(self, "folder", placeholder="Blender's own")
         layout.prop(self, "python", placeholder="Blender's own")

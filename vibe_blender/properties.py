@@ -12,7 +12,26 @@ from .scene.takes import take_record
 from .scene.video_facts import VideoFacts, facts
 
 ESTIMATORS = (
-    ("keypoints", "Keypoints", "BlazePose landmarks and a body fitted to them: needs no licensed file, runs anywhere"),
+    (
+        "keypoints",
+        "Keypoints",
+        "BlazePose landmarks and a body fitted to them: needs no licensed file, runs anywhere",
+        0,
+    ),
+    (
+        "vibe",
+        "VIBE (published weights)",
+        "The networks of VIBE and the SMPL body: for non-commercial research, with files that you get from their "
+        "authors. Fast on a graphics card",
+        1,
+    ),
+)
+# A file keeps the numbers: they stay what they are.
+DEVICES = (
+    ("auto", "Automatic", "The fastest there is", 0),
+    ("cuda", "Graphics Card", "The NVIDIA or AMD card that PyTorch can use", 2),
+    ("mps", "Apple GPU", "The graphics unit of a Mac", 3),
+    ("cpu", "Processor", "The processor only", 1),
 )
 
 
@@ -91,8 +110,8 @@ class VIBE_CaptureSettings(bpy.types.PropertyGroup):
     )
     device: EnumProperty(  # type: ignore[valid-type]
         name="Device",
-        description="Where the estimator runs",
-        items=(("auto", "Automatic", "The fastest there is"), ("cpu", "Processor", "The processor only")),
+        description="Where VIBE runs; one that this machine has not is replaced by the processor",
+        items=DEVICES,
     )
     fast: BoolProperty(  # type: ignore[valid-type]
         name="Fast",
@@ -144,14 +163,14 @@ class VIBE_CaptureSettings(bpy.types.PropertyGroup):
 
         Args:
             video, take: absolute paths.
-            models: folder of the model files, empty for the backend's default.
+            models: folder of the estimator's files, empty for the backend's default.
         """
         return Job(
             video=str(video),
             take=str(take),
             estimator=self.estimator,
             models=models,
-            device=self.device,
+            device=self.device if self.estimator == "vibe" else "auto",  # Keypoints has no choice
             start=self.start if self.use_range and self.start else None,
             end=self.end if self.use_range and self.end else None,
             people=str(self.people_count) if self.people == "count" else self.people,

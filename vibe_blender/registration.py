@@ -5,7 +5,7 @@ import atexit
 
 import bpy
 
-from . import confidence_strip, installing, menus, panels, session
+from . import availability, confidence_strip, installing, menus, panels, session
 from .operators import (
     capture,
     choose_video,
@@ -15,6 +15,7 @@ from .operators import (
     open_take,
     people,
     presets,
+    published,
     rename_take,
     resolve_range,
     view_take,
@@ -36,6 +37,7 @@ CLASSES = (
     *confidence.CLASSES,
     *resolve_range.CLASSES,
     *presets.CLASSES,
+    *published.CLASSES,
     *panels.CLASSES,
     *menus.CLASSES,
 )
@@ -57,6 +59,7 @@ def unregister() -> None:
     """Ends what runs, and takes everything away again."""
     atexit.unregister(session.kill)
     session.stop()
+    availability.stop()
     installing.stop()
     confidence_strip.disable()
     menus.remove_menus()

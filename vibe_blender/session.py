@@ -32,6 +32,7 @@ from .contract.protocol import (
     VideoOpened,
     Warned,
 )
+from .places import Backend
 from .redraw import redraw_panels
 from .scene.live import LiveTake, remove_leftovers
 from .scene.removal import remove_unfinished
@@ -84,7 +85,7 @@ class Session:
         name: of the take.
     """
 
-    def __init__(self, job: Job, python: Path, log: Path, scene: bpy.types.Scene, aim: Aim) -> None:
+    def __init__(self, job: Job, backend: Backend, scene: bpy.types.Scene, aim: Aim) -> None:
         """Starts the backend.
 
         Raises:
@@ -106,7 +107,7 @@ class Session:
         self._finish: Steps[Finished] | None = None
         self._worker = ThreadPoolExecutor(1)
         self._loading: Future[Loaded] | None = None
-        self._process = CaptureProcess(job, python, log)
+        self._process = CaptureProcess(job, backend.python, backend.log, models=backend.models)
         self._job = job
 
     @property
@@ -269,7 +270,7 @@ _current: Session | None = None
 _outcome: Outcome | None = None
 
 
-def start(job: Job, python: Path, log: Path, scene: bpy.types.Scene, aim: Aim) -> Session:
+def start(job: Job, backend: Backend, scene: bpy.types.Scene, aim: Aim) -> Session:
     """Begins a capture.
 
     Raises:
@@ -279,7 +280,7 @@ def start(job: Job, python: Path, log: Path, scene: bpy.types.Scene, aim: Aim) -
     if _current is not None:
         raise CaptureError("already_capturing", "A capture is running already.", "Wait for its end, or cancel it.")
     _outcome = None
-    _current = Session(job, python, log, scene, aim)
+    _current = Session(job, backend, scene, aim)
     if not bpy.app.timers.is_registered(_tick):
         bpy.app.timers.register(_tick, first_interval=_BUSY_SECONDS, persistent=True)
     return _current

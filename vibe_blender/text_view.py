@@ -14,7 +14,13 @@ _MARGIN_PX, _ICON_PX = 56, 20
 
 
 def draw_text(
-    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE", *, taken_px: int = 0
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    text: str,
+    icon: str = "NONE",
+    *,
+    taken_px: int = 0,
+    width_px: int | None = None,
 ) -> None:
     """Draws a text as labels, one per line.
 
@@ -24,10 +30,11 @@ def draw_text(
         text: sentences.
         icon: in front of the first line.
         taken_px: of the width, at interface scale 1, by what stands beside the text.
+        width_px: that of a dialog, at interface scale 1; None for the region's.
     """
-    width = context.region.width if context.region else 300
-    scale = context.preferences.system.ui_scale
-    room_px = width / scale - _MARGIN_PX - taken_px - (_ICON_PX if icon != "NONE" else 0)
+    region_px = context.region.width if context.region else 300
+    width = width_px or region_px / context.preferences.system.ui_scale
+    room_px = width - _MARGIN_PX - taken_px - (_ICON_PX if icon != "NONE" else 0)
     column = layout.column(align=True)
     column.scale_y = 0.75
     for number, line in enumerate(wrapped(text, max(_FEWEST_COLUMNS, int(room_px / _COLUMN_PX)))):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.fake_backend import small_take
-from vibe_blender.client import process
+from vibe_blender.client import process, readiness
 from vibe_blender.contract.skeleton import JOINT_COUNT, PARENTS, REST_JOINTS
 from vibe_blender.contract.take import Take
 
@@ -104,10 +104,12 @@ def install_fake_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
         package = folder / "backend"
         package.mkdir(parents=True)
         source = (
-            f"import runpy, sys\nsys.argv = ['fake', {mode!r}]\nrunpy.run_path({str(FAKE)!r}, run_name='__main__')\n"
+            f"import runpy, sys\nsys.argv = ['fake', {mode!r}, *sys.argv[1:]]\n"
+            f"runpy.run_path({str(FAKE)!r}, run_name='__main__')\n"
         )
         (package / "__main__.py").write_text(source, encoding="utf-8")
-        monkeypatch.setattr(process, "PROGRAM_FOLDER", folder)
+        for module in (process, readiness):
+            monkeypatch.setattr(module, "PROGRAM_FOLDER", folder)
         return folder
 
     return install

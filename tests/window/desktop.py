@@ -39,7 +39,7 @@ bpy.ops.wm.save_userpref()
 """
 ALLOW_ONLINE = "import bpy; bpy.context.preferences.system.use_online_access = True; bpy.ops.wm.save_userpref()"
 STAND_IN = """import runpy, sys
-sys.argv = [{path!r}, {mode!r}]
+sys.argv = [{path!r}, {mode!r}, *sys.argv[1:]]
 runpy.run_path({path!r}, run_name="__main__")
 """
 _GAP_PX, _FLAT = 5, 30

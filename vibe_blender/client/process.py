@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import signal
 import subprocess
@@ -45,13 +46,16 @@ class CaptureProcess:
     Once ``last`` is set the backend's process is gone, and its files are free.
     """
 
-    def __init__(self, job: Job, python: Path, log: Path, *, stall_seconds: float = STALL_SECONDS) -> None:
+    def __init__(
+        self, job: Job, python: Path, log: Path, *, models: Path | None = None, stall_seconds: float = STALL_SECONDS
+    ) -> None:
         """Starts the backend and hands it the job.
 
         Args:
             job: what to do; its paths must be absolute, because the backend runs in the program's folder.
             python: interpreter that has the backend's packages.
             log: receives the backend's standard error.
+            models: the backend's own model files, where the job names no other folder; None for its default.
             stall_seconds: how long the backend may say nothing.
 
         Raises:
@@ -66,7 +70,7 @@ class CaptureProcess:
         self._cancelled_at: float | None = None
         self._stall_seconds, self._stalled = stall_seconds, False
         self._silence, self._looked = 0.0, time.monotonic()
-        self._process = _started(python, log)
+        self._process = _started(python, log, models)
         self._stdin, self._stdout = _stream(self._process.stdin), _stream(self._process.stdout)
         # A backend that died before it read the job is recognised by how its events end.
         with contextlib.suppress(OSError):
@@ -196,7 +200,7 @@ class CaptureProcess:
         return CaptureLost("backend_died", f"The backend ended before the capture did ({how}).", hint, take)
 
 
-def _started(python: Path, log: Path) -> subprocess.Popen[bytes]:
+def _started(python: Path, log: Path, models: Path | None) -> subprocess.Popen[bytes]:
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         stderr = log.open("wb")
@@ -209,6 +213,7 @@ def _started(python: Path, log: Path) -> subprocess.Popen[bytes]:
             return subprocess.Popen(
                 [str(python), "-E", "-s", "-m", "backend", "job"],
                 cwd=PROGRAM_FOLDER,
+                env=os.environ | models_variable(models),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -236,6 +241,11 @@ def read_events(stream: IO[bytes]) -> Iterator[Event]:
         greeted = True
         if event is not None:
             yield event
+
+
+def models_variable(models: Path | None) -> dict[str, str]:
+    """The environment variable that tells the backend where its own model files are; none for its default."""
+    return {} if models is None else {"VIBE_MODELS": str(models)}
 
 
 def _bad_event(what: str) -> CaptureError:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .errors import CaptureError
 from .quaternions import Array
 from .skeleton import JOINT_COUNT, forward_kinematics
+from .terms import notice_of
 from .version import VERSION
 
 STATUSES = ("complete", "partial")
@@ -185,6 +186,7 @@ class Take:
         device: where the estimator ran, such as ``cpu``.
         program: version that wrote the take.
         warnings: sentences for the user.
+        notice: what limits its use, in a sentence; that of its estimator where none is given.
     """
 
     video: Video
@@ -196,10 +198,13 @@ class Take:
     device: str = "cpu"
     program: str = VERSION
     warnings: tuple[str, ...] = field(default=())
+    notice: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise ValueError(f"the status {self.status!r}")
+        if not self.notice:
+            object.__setattr__(self, "notice", notice_of(self.estimator))
         ids = [person.id for person in self.people]
         if len(set(ids)) < len(ids):
             raise ValueError(f"people with the same number: {ids}")

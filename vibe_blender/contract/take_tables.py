@@ -91,7 +91,7 @@ def write_meta(database: sqlite3.Connection, take: Take, people: list[int]) -> N
     video = take.video
     meta = {
         "status": take.status, "estimator": take.estimator, "body": take.body, "device": take.device,
-        "program": take.program, "warnings": list(take.warnings),
+        "program": take.program, "warnings": list(take.warnings), "notice": take.notice,
         "video": {
             "path": video.path, "width_px": video.width_px, "height_px": video.height_px, "fps": video.fps,
             "first_frame": video.first_frame,
@@ -187,6 +187,7 @@ def load(database: sqlite3.Connection, path: Path) -> Take:
         device=str(meta["device"]),
         program=str(meta["program"]),
         warnings=tuple(str(text) for text in meta["warnings"]),
+        notice=str(meta.get("notice", "")),
     )
     first, count = take.video.first_frame, len(take.video.times)
     for person in people:

@@ -55,7 +55,8 @@ def blend_range(take: Take, patch: Take, first: int, last: int, ramp: int) -> Ta
         f"Person {number} of the re-captured frames {first} to {last} matches nobody and was left out."
         for number in nobody
     )
-    return replace(take, people=tuple(people), warnings=(*take.warnings, *left_out))
+    warnings, notice = (*take.warnings, *left_out), take.notice or patch.notice
+    return replace(take, people=tuple(people), warnings=warnings, notice=notice)
 
 
 def _check(take: Take, patch: Take, first: int, last: int) -> None:

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Capture a video, go on with an interrupted capture, cancel the running one."""
 
+import contextlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 from bpy.props import StringProperty
 
-from .. import installing, session
+from .. import availability, installing, session
 from ..aims import NewTake, collections_of
 from ..contract.errors import CaptureError
 from ..contract.interrupted import interrupted_job
+from ..contract.protocol import Job
 from ..contract.take_file import free_take_path, release_take_path
-from ..places import backend_python, capture_log, models_folder, takes_folder
+from ..places import backend, models_folder, takes_folder
 from ..scene.takes import take_record
 from .active import named_take
-from .reporting import Reporting
+from .licence import CaptureButton
 
 
 def backend_ready(operator: type[bpy.types.Operator]) -> bool:
@@ -32,7 +35,15 @@ def backend_ready(operator: type[bpy.types.Operator]) -> bool:
     return True
 
 
-class VIBE_OT_capture(Reporting, bpy.types.Operator):
+def estimator_ready(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Whether the estimator of the settings can be used, as far as is known; tells the user why not."""
+    reason = availability.obstacle(context.scene.vibe.estimator)
+    if reason:
+        operator.poll_message_set(reason)
+    return not reason
+
+
+class VIBE_OT_capture(CaptureButton, bpy.types.Operator):
     """Read the video and turn the people in it into animated armatures. Blender can be used meanwhile"""
 
     bl_idname = "vibe.capture"
@@ -46,7 +57,7 @@ class VIBE_OT_capture(Reporting, bpy.types.Operator):
         if context.scene.vibe.video_path() is None:
             cls.poll_message_set("Choose a video first")
             return False
-        return True
+        return estimator_ready(cls, context)
 
     def run(self, context: bpy.types.Context) -> None:
         """Starts the backend."""
@@ -58,14 +69,14 @@ class VIBE_OT_capture(Reporting, bpy.types.Operator):
             raise CaptureError("bad_range", "The range ends before it begins.", "Correct it, or switch it off.")
         take = free_take_path(_writable_takes_folder(context, video), video.stem)
         try:
-            job = settings.job(video, take, models_folder())
-            session.start(job, backend_python(), capture_log(), context.scene, NewTake(settings.scene_start))
+            job = settings.job(video, take, models_folder(settings.estimator))
+            session.start(job, backend(), context.scene, NewTake(settings.scene_start))
         except CaptureError:
             release_take_path(take)
             raise
 
 
-class VIBE_OT_resume_capture(Reporting, bpy.types.Operator):
+class VIBE_OT_resume_capture(CaptureButton, bpy.types.Operator):
     """Go on with an interrupted capture where it stopped, with the capture settings it was begun with"""
 
     bl_idname = "vibe.resume_capture"
@@ -82,11 +93,24 @@ class VIBE_OT_resume_capture(Reporting, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Starts the backend with the job that was interrupted."""
-        path = self.take or named_take("", context).record.path
-        job = interrupted_job(Path(bpy.path.abspath(path)), models_folder())
+        job = self._job(context)
+        if reason := availability.obstacle(job.estimator):
+            raise CaptureError("estimator_unavailable", f"{reason}.", "The panel Capture says what to do about it.")
         former = [take_record(collection) for collection in collections_of(Path(job.take), context.scene)]
         start = next((record.start for record in former if record is not None), context.scene.vibe.scene_start)
-        session.start(job, backend_python(), capture_log(), context.scene, NewTake(start))
+        session.start(job, backend(), context.scene, NewTake(start))
+
+    def estimator(self, context: bpy.types.Context) -> str:
+        """That of the interrupted capture; what is wrong with that, ``run`` says."""
+        with contextlib.suppress(CaptureError):
+            return self._job(context).estimator
+        return ""
+
+    def _job(self, context: bpy.types.Context) -> Job:
+        """The job as it was begun, with the files of this machine: a take may come from another."""
+        path = self.take or named_take("", context).record.path
+        job = interrupted_job(Path(bpy.path.abspath(path)), "")
+        return replace(job, models=models_folder(job.estimator))
 
 
 class VIBE_OT_cancel_capture(bpy.types.Operator):

@@ -3,7 +3,7 @@
 
 import bpy
 
-from .. import installing, session
+from .. import availability, installing, session
 from ..client.installation import needs_network
 from ..places import home, plan
 from .reporting import Reporting
@@ -37,6 +37,11 @@ def _present() -> tuple[str, ...]:
     return installing.state().parts or DEFAULT
 
 
+def _install(parts: tuple[str, ...]) -> None:
+    availability.stop()  # on Windows, what runs cannot be replaced
+    installing.start(plan(parts))
+
+
 class VIBE_OT_install_backend(Reporting, bpy.types.Operator):
     """Download and install the program that reads videos, in a Python environment of its own"""
 
@@ -50,7 +55,7 @@ class VIBE_OT_install_backend(Reporting, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Keeps the parts that are installed."""
-        installing.start(plan(_present()))
+        _install(_present())
 
 
 class VIBE_OT_add_networks(Reporting, bpy.types.Operator):
@@ -66,7 +71,7 @@ class VIBE_OT_add_networks(Reporting, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Both sizes; what works stays until the new one does."""
-        installing.start(plan(NETWORKS))
+        _install(NETWORKS)
 
 
 class VIBE_OT_check_backend(Reporting, bpy.types.Operator):
@@ -82,7 +87,7 @@ class VIBE_OT_check_backend(Reporting, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """An installation of what is there already is a check."""
-        installing.start(plan(_present()))
+        _install(_present())
 
 
 class VIBE_OT_cancel_install(bpy.types.Operator):
@@ -124,6 +129,7 @@ class VIBE_OT_remove_backend(Reporting, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Removes it."""
+        availability.stop()
         installing.remove()
 
 

@@ -12,17 +12,17 @@ from .. import session
 from ..aims import Patch
 from ..contract.errors import CaptureError
 from ..contract.take_file import load_take
-from ..places import backend_python, capture_log, models_folder
+from ..places import backend, models_folder
 from ..scene.takes import TakeRecord, locate
 from .active import has_editable_take, named_take
-from .capture import backend_ready
-from .reporting import Reporting
+from .capture import backend_ready, estimator_ready
+from .licence import CaptureButton
 
 _CONTEXT = 10
 """Frames captured before and after the range, so that the motion at its ends knows where it comes from and goes."""
 
 
-class VIBE_OT_resolve_range(Reporting, bpy.types.Operator):
+class VIBE_OT_resolve_range(CaptureButton, bpy.types.Operator):
     """Capture these frames of the take again, with the settings above, and blend the new motion in"""
 
     bl_idname = "vibe.resolve_range"
@@ -31,7 +31,7 @@ class VIBE_OT_resolve_range(Reporting, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Says why not."""
-        return backend_ready(cls) and has_editable_take(cls, context)
+        return backend_ready(cls) and has_editable_take(cls, context) and estimator_ready(cls, context)
 
     def run(self, context: bpy.types.Context) -> None:
         """Starts the backend on the stretch."""
@@ -48,7 +48,7 @@ class VIBE_OT_resolve_range(Reporting, bpy.types.Operator):
             )
         folder = Path(tempfile.mkdtemp(prefix="vibe-range-"))
         job = replace(
-            settings.job(Path(record.video), folder / f"{path.stem}.take", models_folder()),
+            settings.job(Path(record.video), folder / f"{path.stem}.take", models_folder(settings.estimator)),
             start=max(first - _CONTEXT, record.first_frame),
             end=min(last + _CONTEXT, record.first_frame + record.frame_count - 1) + 1,
             focal_mm=None,
@@ -57,7 +57,7 @@ class VIBE_OT_resolve_range(Reporting, bpy.types.Operator):
         )
         aim = Patch(chosen.collection.session_uid, path, first, last, settings.resolve_blend)
         try:
-            session.start(job, backend_python(), capture_log(), context.scene, aim)
+            session.start(job, backend(), context.scene, aim)
         except CaptureError:
             aim.withdraw(Path(job.take), None)
             raise

@@ -39,6 +39,7 @@ class TakeRecord:
         estimator: what read the pose.
         warnings: sentences for the user.
         end: scene frame of the last captured frame, rounded up.
+        notice: what limits its use, empty where nothing does; files saved by earlier versions have none.
     """
 
     path: str
@@ -52,6 +53,7 @@ class TakeRecord:
     estimator: str
     warnings: tuple[str, ...]
     end: int
+    notice: str = ""
 
     def sound(self) -> bool:
         """Whether the numbers make sense: a stranger's file may say anything."""
@@ -110,6 +112,7 @@ def describe_take(take: Take, path: Path | None, *, start: int, scene_fps: float
         estimator=take.estimator,
         warnings=take.warnings,
         end=math.ceil(frames[-1]),
+        notice=take.notice,
     )
     if not record.sound():
         raise CaptureError(
@@ -148,7 +151,7 @@ def read_record(owner: bpy.types.ID, key: str, kind: type[Record]) -> Record | N
     kinds = get_type_hints(kind)
     for item in fields(kind):
         wanted = tuple if item.name == "warnings" else kinds[item.name]
-        if type(values.get(item.name)) is not wanted:
+        if type(values.setdefault(item.name, item.default)) is not wanted:
             return None
     record = kind(**{item.name: values[item.name] for item in fields(kind)})
     return record if record.sound() else None

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 # ruff: noqa: E402 (what follows needs bpy)
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from vibe_blender import places, session
+from vibe_blender import availability, places, session
+from vibe_blender.client.readiness import Estimator, NeededFile, Readiness
 from vibe_blender.contract.interrupted import interrupted_takes, note_job
 from vibe_blender.contract.protocol import Job
 from vibe_blender.contract.take_file import TakeWriter
+from vibe_blender.operators.licence import CaptureButton
 
 pytestmark = pytest.mark.usefixtures("panel")
 
@@ -20,6 +23,20 @@ def jobs(monkeypatch) -> list[Job]:
     started: list[Job] = []
     monkeypatch.setattr(session, "start", lambda job, *_: started.append(job))
     return started
+
+
+@pytest.fixture
+def vibe(monkeypatch, tmp_path):
+    """VIBE can be used here; called with a reason, it cannot."""
+    places.preferences().published = str(tmp_path / "published é")
+
+    def because(reason: str) -> None:
+        absent = NeededFile("SMPL_NEUTRAL.pkl", False, "", "", "")
+        answer = Readiness({"vibe": Estimator("vibe", not reason, reason)}, (), {"vibe": (absent,)})
+        monkeypatch.setattr(availability, "readiness", lambda: answer)
+
+    because("")
+    return because
 
 
 def test_the_settings_become_the_job(video, jobs) -> None:
@@ -33,8 +50,83 @@ def test_the_settings_become_the_job(video, jobs) -> None:
     settings.device, settings.fast = "cpu", True
     bpy.ops.vibe.capture()
     takes = [str(video.with_name(f"{video.stem}{number}.take")) for number in ("", " 2")]
-    chosen = {"start": 3, "end": 9, "people": "4", "focal_mm": 26.0, "height_m": 1.5, "device": "cpu", "fast": True}
+    chosen = {"start": 3, "end": 9, "people": "4", "focal_mm": 26.0, "height_m": 1.5, "fast": True}
     assert jobs == [Job(str(video), takes[0]), Job(str(video), takes[1], **chosen)]
+
+
+def test_a_capture_with_vibe_names_device_and_published_folder(video, jobs, vibe, tmp_path) -> None:
+    settings = bpy.context.scene.vibe
+    settings.video, settings.estimator, settings.device = str(video), "vibe", "cuda"
+    bpy.ops.vibe.capture()
+    take = str(video.with_suffix(".take"))
+    assert jobs == [Job(str(video), take, estimator="vibe", models=str(tmp_path / "published é"), device="cuda")]
+    settings.estimator = "keypoints"  # runs on the processor, whatever the other's device
+    bpy.ops.vibe.capture()
+    assert (jobs[1].estimator, jobs[1].device, jobs[1].models) == ("keypoints", "auto", "")
+
+
+def test_without_its_files_vibe_stays_chosen_and_the_button_says_what_is_missing(video, jobs, vibe) -> None:
+    settings = bpy.context.scene.vibe
+    settings.video, settings.estimator = str(video), "vibe"
+    vibe("published files: missing: SMPL_NEUTRAL.pkl")
+    for button in (bpy.ops.vibe.capture, lambda: bpy.ops.vibe.resume_capture(take=interrupted(video, "vibe"))):
+        with pytest.raises(RuntimeError, match=r"VIBE needs files that are not there: SMPL_NEUTRAL\.pkl"):
+            button()
+    assert settings.estimator == "vibe"
+    settings.estimator = "keypoints"
+    bpy.ops.vibe.capture()
+    assert [job.estimator for job in jobs] == ["keypoints"]
+
+
+def test_a_capture_with_vibe_is_resumed_with_the_folder_of_this_machine(video, jobs, vibe, tmp_path) -> None:
+    take = interrupted(video, "vibe", models="elsewhere", device="mps", chunk=450)
+    bpy.ops.vibe.resume_capture(take=take)
+    (job,) = jobs
+    assert (job.models, job.device, job.chunk, job.resume) == (str(tmp_path / "published é"), "mps", 450, True)
+
+
+def test_the_limits_of_the_published_files_are_shown_once(video, jobs, vibe) -> None:
+    settings, shown = bpy.context.scene.vibe, []
+
+    class Window:
+        def invoke_props_dialog(self, operator, **_) -> set[str]:
+            shown.append(operator)
+            return {"RUNNING_MODAL"}
+
+    class Button(CaptureButton):
+        def run(self, context) -> None:
+            jobs.append(settings.estimator)
+
+    settings.estimator = "vibe"
+    context = SimpleNamespace(scene=bpy.context.scene, preferences=bpy.context.preferences, window_manager=Window())
+    first = Button()
+    assert first.invoke(context, None) == {"RUNNING_MODAL"}
+    assert (jobs, places.preferences().licence_read) == ([], False)  # Cancel calls nothing more
+    Button().execute(context)  # a script
+    assert not places.preferences().licence_read
+    first.execute(context)  # OK
+    assert places.preferences().licence_read
+    assert Button().invoke(context, None) == {"FINISHED"}
+    assert shown == [first]
+    assert jobs == ["vibe"] * 3
+
+
+def test_the_default_estimator_has_no_limits_to_show(jobs) -> None:
+    class Button(CaptureButton):
+        def run(self, context) -> None:
+            jobs.append(context.scene.vibe.estimator)
+
+    assert Button().invoke(bpy.context, None) == {"FINISHED"}
+    assert jobs == ["keypoints"]
+    assert not places.preferences().licence_read
+
+
+def interrupted(video, estimator: str, **options) -> str:
+    """The growing part of a capture that was interrupted."""
+    take = video.with_suffix(".take")
+    with TakeWriter(take) as writer:
+        note_job(writer, Job(str(video), str(take), estimator=estimator, **options))
+    return str(take)
 
 
 def test_takes_go_where_the_preferences_say(video, jobs, tmp_path) -> None:
