@@ -117,7 +117,7 @@ def _read(
             contents = declared(file, path.name)
             state = contents.get(part) if isinstance(contents, dict) else None
             if not isinstance(state, dict):
-                raise _mismatch(path, [f"it has no {part}"])
+                raise _mismatch(path, [f"it has no part named {part}"])
             held = {
                 str(name): value for name, value in state.items() if not (dropped and str(name).startswith(dropped))
             }
@@ -136,7 +136,7 @@ def _read(
             # Contiguous, and apart from the rest of the file, which can then be forgotten.
             tensors[name] = values.detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
         if not torch.isfinite(values).all():
-            raise _damaged(path, f"{name} has numbers that are none")
+            raise _damaged(path, f"{name} holds values that are not numbers")
     return tensors
 
 
@@ -179,23 +179,23 @@ def _compare(
             wrong.append(f"{name} has the shape {value.shape} instead of {shape}")
         elif value.dtype not in _FLOATS and not name.endswith(_COUNTERS):
             wrong.append(f"{name} has numbers of type {value.dtype}")
-    faults = [*_named("it lacks", missing), *_named("it has", surplus, " that do not belong in it"), *_named("", wrong)]
+    faults = [*_named("it lacks", missing), *_named("it should not have", surplus), *_named("", wrong)]
     if faults:
         raise _mismatch(path, faults)
 
 
-def _named(before: str, names: list[str], after: str = "") -> list[str]:
+def _named(before: str, names: list[str]) -> list[str]:
     if not names:
         return []
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     shown = ("".join(letter if letter.isprintable() else "?" for letter in name[:120]) for name in names[:_MOST_NAMED])
-    return [f"{before} {', '.join(shown)}{more}{after}".strip()]
+    return [f"{before} {', '.join(shown)}{more}".strip()]
 
 
 def _mismatch(path: Path, faults: list[str]) -> CaptureError:
     return CaptureError(
         "checkpoint_mismatch",
-        f"{path.name} is not the network that was expected: {'; '.join(faults)}.",
+        f"{path.name} is not the file that was expected: {'; '.join(faults)}.",
         "Give the file that the authors published, under its own name.",
     )
 

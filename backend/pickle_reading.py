@@ -101,7 +101,10 @@ class PickleReader:
         if name == "STRING":  # the standard library's reader of Python 2's strings knows ASCII only
             self._stack.append(self._quoted())
             return
-        argument = opcode.arg.reader(cast(IO[bytes], self._stream)) if opcode.arg is not None else None
+        try:
+            argument = opcode.arg.reader(cast(IO[bytes], self._stream)) if opcode.arg is not None else None
+        except ValueError as error:
+            raise ValueError("it is cut off or damaged") from error
         if name in _PUSHED:
             self._stack.append(argument)
         elif name in _CONSTANTS:

@@ -8,7 +8,7 @@ import re
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -152,9 +152,10 @@ def require(files: PublishedFiles, *slots: Slot) -> tuple[Path, ...]:
     absent = [item for item in PUBLISHED if item.slot in slots and getattr(files, item.slot) is None]
     if absent:
         places = " or ".join(str(folder) for folder in files.folders) or "any folder"
+        names = " and ".join(filter(None, (", ".join(item.name for item in absent[:-1]), absent[-1].name)))
         raise CaptureError(
             "published_missing",
-            f"{' and '.join(item.name for item in absent)} {'is' if len(absent) == 1 else 'are'} not in {places}.",
+            f"{names} {'is' if len(absent) == 1 else 'are'} not in {places}.{_near_miss(files, absent)}",
             f"Get {'it' if len(absent) == 1 else 'them'} from "
             f"{'; '.join(dict.fromkeys(item.source for item in absent))} (licence: {LICENCE}), and name the folder "
             "with --models.",
@@ -162,7 +163,21 @@ def require(files: PublishedFiles, *slots: Slot) -> tuple[Path, ...]:
     return tuple(getattr(files, slot) for slot in slots)
 
 
-def _candidates(folder: Path) -> Iterator[Path]:
+def _near_miss(files: PublishedFiles, absent: Sequence[PublishedFile]) -> str:
+    """A sentence about what is there and will not do, with a space before it, or nothing."""
+    for folder in files.folders:
+        for path in _candidates(folder, (".zip", ".pkl", ".npz")):
+            if path.suffix.lower() == ".zip" and path.stem.lower().startswith("vibe_data"):
+                return f" {path.name} is there, but it has to be unpacked."
+            body = re.fullmatch(
+                r"(smpl_(fe)?male|basicmodel_[fm]_lbs_10_207_0_v1\.[01]\.0)\.(pkl|npz)", path.name.lower()
+            )
+            if body and any(item.slot == "smpl" for item in absent):
+                return f" {path.name} is there, but VIBE needs the neutral body."
+    return ""
+
+
+def _candidates(folder: Path, suffixes: tuple[str, ...] = _SUFFIXES) -> Iterator[Path]:
     """Files that could be published ones, those nearer to the folder first."""
     waiting = deque([(folder, 0)])
     for _ in range(_MOST_FOLDERS):
@@ -177,7 +192,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
             if path.is_dir():
                 if depth < _DEEPEST and not path.name.startswith((".", "__")):
                     waiting.append((path, depth + 1))
-            elif path.name.lower().endswith(_SUFFIXES) and path.is_file():
+            elif path.name.lower().endswith(suffixes) and path.is_file():
                 yield path
 
 

@@ -74,7 +74,7 @@ def declared(file: BinaryIO, name: str) -> object:
         ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, EOFError, OSError, struct.error,
         zipfile.BadZipFile,
     ) as error:  # fmt: skip
-        why = _printable(str(error)) or "it ends early"
+        why = _printable(str(error)) if isinstance(error, ValueError) else "it is cut off or damaged"
         raise CaptureError("checkpoint_damaged", f"{name} is no whole checkpoint: {why}.", _ELSEWHERE) from error
 
 
@@ -153,6 +153,8 @@ class _Reader(PickleReader):
 
     def stored(self, place: Any) -> _Storage:
         """Where numbers lie: ``('storage', type, key, device, how many)``, and None in files of the older format."""
+        if not isinstance(place, tuple) or len(place) < 5:
+            raise ValueError("it refers to what is no storage")
         kind, dtype, key, _device, count, *view = place
         known = _DTYPES.get(f"{dtype.module}.{dtype.name}") if isinstance(dtype, Name) else None
         if kind != "storage" or known is None or view not in ([], [None]):

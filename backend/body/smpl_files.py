@@ -28,7 +28,7 @@ def read_smpl(path: Path) -> BodyModel:
     Raises:
         CaptureError: ``body_missing``, ``body_unsafe`` or ``body_broken``.
     """
-    return from_arrays(_arrays(path), path)
+    return _body(_arrays(path), path)
 
 
 def import_smpl(source: Path, target: Path) -> None:
@@ -38,7 +38,7 @@ def import_smpl(source: Path, target: Path) -> None:
         CaptureError: as ``read_smpl``; ``models_unwritable``.
     """
     arrays = _arrays(source)
-    from_arrays(arrays, source)
+    _body(arrays, source)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="import-", dir=target.parent) as scratch:
@@ -88,7 +88,9 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             f"{path} is refused: it asks for {error}, which no body model needs, and loading it could run a program.",
             "Nothing in it was run. Get the file from its authors' site, and delete this one.",
         ) from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise _broken(path, error.strerror or str(error)) from error
+    except ValueError as error:
         raise _broken(path, str(error)) from error
     arrays = {name: found[name] for name in _ARRAYS if name in found}
     if "v_template" in arrays and len(arrays["v_template"]) != VERTEX_COUNT:
@@ -96,6 +98,13 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     if "shapedirs" in arrays:
         arrays["shapedirs"] = arrays["shapedirs"][..., :SHAPE_COUNT]
     return arrays
+
+
+def _body(arrays: dict[str, np.ndarray], path: Path) -> BodyModel:
+    try:
+        return from_arrays(arrays, path)
+    except CaptureError as error:  # it takes them for the program's own
+        raise CaptureError(error.code, error.message, _HINT) from error
 
 
 def _missing(path: Path) -> CaptureError:

@@ -173,6 +173,27 @@ class TestMissing:
         assert "smpl.is.tue.mpg.de" in caught.value.hint
         assert LICENCE in caught.value.hint
 
+    def test_several_are_told_in_a_row(self, tmp_path):
+        with pytest.raises(CaptureError, match=r"tar, vibe_model_wo_3dpw\.pth\.tar and SMPL_NEUTRAL\.pkl are not in"):
+            require(find_published(tmp_path), "spin", "vibe", "smpl")
+
+    @pytest.mark.parametrize(
+        ("name", "slots", "end"),
+        [
+            ("SMPL_MALE.pkl", {"smpl"}, " SMPL_MALE.pkl is there, but VIBE needs the neutral body."),
+            ("smpl/basicModel_f_lbs_10_207_0_v1.0.0.pkl", {"smpl"}, "there, but VIBE needs the neutral body."),
+            ("SMPL_FEMALE.npz", {"spin", "smpl"}, " SMPL_FEMALE.npz is there, but VIBE needs the neutral body."),
+            ("vibe_data.zip", {"spin"}, " vibe_data.zip is there, but it has to be unpacked."),
+            ("SMPL_MALE.pkl", {"spin"}, "spin_model_checkpoint.pth.tar is not in {}."),
+            ("other.zip", {"smpl"}, "SMPL_NEUTRAL.pkl is not in {}."),
+        ],
+    )
+    def test_what_is_there_and_will_not_do_is_named(self, tmp_path, name, slots, end):
+        put(tmp_path, name)
+        with pytest.raises(CaptureError) as caught:
+            require(find_published(tmp_path), *slots)
+        assert caught.value.message.endswith(end.format(tmp_path))
+
 
 class TestList:
     def test_with_nothing_there(self, tmp_path, capsys):

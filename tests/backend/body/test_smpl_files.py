@@ -129,6 +129,7 @@ class TestRefused:
         error = self.both(tmp_path, path)
         assert error.code == "body_broken"
         assert says in error.message
+        assert "authors' site" in error.hint
 
     def test_an_npz_that_unpacks_to_more_than_any_body(self, tmp_path, monkeypatch):
         path = tmp_path / "bomb.npz"
