@@ -16,6 +16,7 @@ import numpy as np
 from backend.estimators.estimate import Estimate
 from backend.preview import Preview
 from backend.recording import Recording
+from backend.refinement import refine
 from backend.roads import People, Road, device_of, open_people, open_road
 from backend.video import VideoFacts, probe, read_frames
 from backend.world import Ground, find_ground, place
@@ -268,8 +269,28 @@ class _Capture:
             readings = self._road.readings(self._recording, person, slice(None))
             estimates.append(self._road.estimate(readings, progress))
             before += counts[person]
+        if self._job.refine and stoppable:
+            estimates = self._refined(dict(zip(people, estimates, strict=True)))
         self._emit(Stage("world"))
         return self._take(dict(zip(people, estimates, strict=True)), find_ground(estimates))
+
+    def _refined(self, estimates: dict[int, Estimate]) -> list[Estimate]:
+        """The same, nearer to the landmarks, where there are any."""
+        self._clock.start("refine", sum(len(estimate.frames) for estimate in estimates.values()))
+        refined, before = [], 0
+        for person, estimate in estimates.items():
+
+            def progress(done: int, before: int = before) -> None:
+                self._clock.tick(before + done)
+                _heed(self._cancelled)
+
+            found = refine(estimate, self._road.marks, self._focal_px, self._centre_px, progress)
+            refined.append(found.estimate)
+            before += len(estimate.frames)
+            if not found.kept.any():
+                why = "no frame came nearer to its landmarks" if estimate.keypoints.size else "there are no landmarks"
+                self.warn("not_refined", f"The motion of person {person} could not be refined: {why}.")
+        return refined
 
     def _extend(self) -> None:
         """Adds the preview that was begun last to the growing take; waits for it."""

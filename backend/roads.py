@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from backend import models
+from backend.body.marks import MarkedBody, mannequin_marks, smpl_marks
 from backend.body.model import load as load_body
 from backend.boxes import BoxedPeople
 from backend.detection import PersonDetector
@@ -51,11 +52,13 @@ class Road(Protocol):
 
     Attributes:
         body: the body model of its betas.
+        marks: that body, as landmarks see it.
         spoken: whether a network speaks of every frame while the video is read.
         stretch: frames between two writes of the take; a crash costs no more than these.
     """
 
     body: str
+    marks: MarkedBody
     spoken: bool
     stretch: int
 
@@ -102,6 +105,7 @@ class KeypointRoad:
     def __init__(self, job: Job, focal_px: float, centre_px: np.ndarray) -> None:
         """Prepares for a camera of this focal length and principal point (2,)."""
         body = load_body(Path(str(resources.files("vibe_blender") / "assets" / "mannequin.npz")))
+        self.marks = mannequin_marks(body)
         self._estimator = KeypointEstimator(body, focal_px, centre_px, job.height_m)
 
     def settings(self) -> dict[str, Any]:
@@ -146,9 +150,9 @@ class VibeRoad:
 
     body, spoken = "smpl", True
 
-    def __init__(self, reader: VibeReader, estimator: WordsEstimator, job: Job) -> None:
+    def __init__(self, reader: VibeReader, estimator: WordsEstimator, marks: MarkedBody, job: Job) -> None:
         """Prepares with networks that are loaded."""
-        self._reader, self._estimator, self._job = reader, estimator, job
+        self._reader, self._estimator, self.marks, self._job = reader, estimator, marks, job
         self.stretch = _STRETCH if self.device == "cpu" else _STRETCH_ON_GPU
 
     @property
@@ -263,4 +267,5 @@ def open_road(job: Job, device: str, focal_px: float, centre_px: np.ndarray) -> 
 
     networks = open_networks(*([Path(job.models)] if job.models else []), models.default_folder())
     reader = VibeReader(networks, torch.device(device), chunk=job.chunk, compat=job.compat)
-    return VibeRoad(reader, WordsEstimator(networks.body, focal_px, centre_px, job.height_m), job)
+    estimator = WordsEstimator(networks.body, focal_px, centre_px, job.height_m)
+    return VibeRoad(reader, estimator, smpl_marks(networks.body), job)

@@ -28,6 +28,7 @@ def add_capture_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fast", action="store_true", help="read every picture once only, not its mirror image too")
     add("--chunk", type=_at_least(1), metavar="N", help="vibe: forget after N frames (the published demo: 450)")
     add("--compat", action="store_true", help="vibe: full precision, and the published demo's camera")
+    add("--refine", action="store_true", help="fit the motion to the landmarks once more, over the whole clip")
     add("--resume", action="store_true", help="go on with an interrupted capture of the same video")
 
 
@@ -49,6 +50,7 @@ def job_from(options: argparse.Namespace, video: Path, take: Path) -> Job:
         fast=options.fast,
         chunk=options.chunk,
         compat=options.compat,
+        refine=options.refine,
         resume=options.resume,
     )
 

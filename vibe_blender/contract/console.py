@@ -11,7 +11,10 @@ from pathlib import Path
 
 from .protocol import Cancelled, Done, Event, Failed, Progress, Stage, VideoOpened, Warned
 
-_STAGES = {"seek": "Seeking", "watch": "Watching", "solve": "Solving", "world": "Placing", "save": "Saving"}
+_STAGES = {
+    "seek": "Seeking", "watch": "Watching", "solve": "Solving", "refine": "Refining", "world": "Placing",
+    "save": "Saving",
+}  # fmt: skip
 _REDRAW_S = 0.1
 
 

@@ -45,6 +45,7 @@ class Job:
             lets it remember from beginning to end.
         compat: for ``vibe``: full precision, and the camera as the published demo has it, which takes the box for the
             crop, a tenth larger, that the network saw.
+        refine: in the end, fit the motion and the body's shape to the landmarks once more, over the whole clip.
         resume: go on with an interrupted capture of the same video.
 
     Raises:
@@ -67,6 +68,7 @@ class Job:
     fast: bool = False
     chunk: int | None = None
     compat: bool = False
+    refine: bool = False
     resume: bool = False
     protocol: int = PROTOCOL_VERSION
 
@@ -158,7 +160,7 @@ class VideoOpened(Event):
 
 @dataclass(frozen=True)
 class Stage(Event):
-    """A stage of the pipeline begins: ``seek``, ``watch``, ``solve``, ``world`` or ``save``."""
+    """A stage of the pipeline begins: ``seek``, ``watch``, ``solve``, ``refine``, ``world`` or ``save``."""
 
     TYPE: ClassVar[str] = "stage"
     name: str

@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from backend.banded import windows
 from backend.body.keypoints import LANDMARK_NAMES, LANDMARKS
+from backend.body.kinematics import GROUP_COUNT, Points
 from backend.body.model import BodyModel
 from backend.estimators.estimate import Estimate
 from vibe_blender.contract import quaternions
 
 from .evidence import LIMBS, Readings, merge, repair_flips
 from .fit import Model, Observed, Spread, fit
-from .kinematics import GROUP_COUNT, Points, Pose, posed
+from .kinematics import Pose, posed
 from .spans import SPAN_ENDS, SPAN_MATRIX, SPAN_SLOPE, SPAN_SPREAD_M
 from .start import first_pose, leg_and_torso, turned_to_ray
 
@@ -103,7 +105,9 @@ class KeypointEstimator:
             return _Part(pose, _confidence(pose, seen, model, merged.visibility[window]))
 
         whole = _in_windows(len(evidence.times), solved, progress)
-        turns = [quaternions.from_matrices(whole.pose.window(w).joint_rotations()) for w in _windows(len(world), 0)]
+        turns = [
+            quaternions.from_matrices(whole.pose.window(w).joint_rotations()) for w in windows(len(world), _WINDOW, 0)
+        ]
         return Estimate(
             frames=evidence.frames,
             times=evidence.times,
@@ -149,12 +153,12 @@ def _in_windows(count: int, solved: Callable[[slice], _Part], progress: Callable
     """A clip of any length in bounded memory: windows that overlap, two at a time, blended where they do."""
     root, rotations = np.zeros((count, 3)), np.zeros((count, GROUP_COUNT, 3, 3))
     confidence = np.zeros(count)
-    windows = _windows(count, _OVERLAP)
+    parts = windows(count, _WINDOW, _OVERLAP)
     with ThreadPoolExecutor(_THREADS) as threads:
-        waiting = [threads.submit(solved, window) for window in windows]
+        waiting = [threads.submit(solved, window) for window in parts]
         try:
             done = 0
-            for window in windows:
+            for window in parts:
                 part = waiting.pop(0).result()
                 shared, both = done - window.start, slice(window.start, done)
                 blend = (np.arange(shared) + 1.0) / (shared + 1.0)
@@ -170,16 +174,6 @@ def _in_windows(count: int, solved: Callable[[slice], _Part], progress: Callable
             for future in waiting:
                 future.cancel()
     return _Part(Pose(root, rotations), confidence)
-
-
-def _windows(count: int, overlap: int) -> list[slice]:
-    """Stretches of frames that cover all of them, each sharing some with the one before."""
-    windows: list[slice] = []
-    while not windows or windows[-1].stop < count:
-        first = max(windows[-1].stop - overlap, 0) if windows else 0
-        last = min(first + _WINDOW, count)
-        windows.append(slice(first, last if count - last >= overlap else count))
-    return windows
 
 
 def _calmed(pose: Pose, times: Array) -> Pose:

@@ -10,8 +10,7 @@ a sum of squares of
     limits         rotations outside what a joint can do, and away from rest where nothing else tells
 
 each divided by its standard deviation; reprojection and depth are robust (Cauchy weights, re-computed at every step).
-Frames couple to their two predecessors only, so the normal equations are block-banded and solved by one banded Cholesky
-factorisation (LAPACK pbsv), which is linear in the number of frames.
+Frames couple to their two predecessors only, so the normal equations are block-banded.
 """
 
 from __future__ import annotations
@@ -20,10 +19,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solveh_banded
 from scipy.spatial.transform import Rotation
 
-from .kinematics import GROUP_COUNT, UNKNOWNS, Points, Pose, PosedBody, group_index, posed
+from backend.banded import BandedNormal, robust
+from backend.body.kinematics import GROUP_COUNT, UNKNOWNS, Points, PosedBody, group_index
+
+from .kinematics import Pose, posed
 
 Array = NDArray[np.floating]
 
@@ -134,29 +135,6 @@ def _limit_arrays() -> tuple[Array, Array, Array, Array]:
 _LOW, _HIGH, _REST, _SPREAD = _limit_arrays()
 
 
-@dataclass
-class _Normal:
-    """Block-banded normal equations: ``blocks[k][t]`` couples frame t with frame t + k."""
-
-    blocks: list[Array]
-    gradient: Array
-    cost: float
-
-    def step(self, damping: float) -> Array:
-        """The Levenberg step (T, D)."""
-        count = len(self.gradient)
-        band = np.zeros((3 * UNKNOWNS, count * UNKNOWNS), self.blocks[0].dtype)
-        for k, block in enumerate(self.blocks):
-            for column in range(UNKNOWNS):
-                first = column if k == 0 else 0  # of the diagonal blocks the lower triangle only
-                rows = slice(k * UNKNOWNS + first - column, (k + 1) * UNKNOWNS - column)
-                band[rows, column : len(block) * UNKNOWNS : UNKNOWNS] = block[:, column, first:].T
-        band[0] *= 1.0 + damping
-        right = -self.gradient.ravel().astype(band.dtype)
-        solved = solveh_banded(band, right, lower=True, overwrite_ab=True, check_finite=False)
-        return solved.reshape(count, UNKNOWNS).astype(float)
-
-
 def fit(start: Pose, seen: Observed, model: Model, spread: Spread, iterations: int) -> Pose:
     """The pose that costs least, from a start near it."""
     pose, damping = start, 1e-3
@@ -174,13 +152,13 @@ def fit(start: Pose, seen: Observed, model: Model, spread: Spread, iterations: i
     return pose
 
 
-def _normal_equations(pose: Pose, seen: Observed, model: Model, spread: Spread) -> _Normal:
+def _normal_equations(pose: Pose, seen: Observed, model: Model, spread: Spread) -> BandedNormal:
     body = posed(pose, model.rest_joints)
     places = body.points(model.landmarks)
     jacobian = body.jacobian(model.landmarks, places)
     count = len(places)
     rows, residuals, cost = _landmark_rows(places, jacobian, seen, model, spread)
-    normal = _Normal([rows.transpose(0, 2, 1) @ rows], (residuals[:, None] @ rows)[:, 0].astype(float), cost)
+    normal = BandedNormal([rows.transpose(0, 2, 1) @ rows], (residuals[:, None] @ rows)[:, 0].astype(float), cost)
     normal.blocks += [np.zeros((max(count - k, 0), UNKNOWNS, UNKNOWNS), rows.dtype) for k in (1, 2)]
     _add_limits(normal, pose, spread)
     _add_acceleration(normal, places, jacobian, body, seen.times, model, spread)
@@ -195,14 +173,14 @@ def _landmark_rows(
     projected = places[..., :2] / depth[..., None]
     scale = np.sqrt(seen.weight) / (spread.image * seen.side[:, None])
     residual = (projected - seen.image) * scale[..., None]
-    weight, image_cost = _robust(np.sum(residual**2, axis=-1), spread.image_cutoff)
+    weight, image_cost = robust(np.sum(residual**2, axis=-1), spread.image_cutoff)
     residual *= np.sqrt(weight)[..., None]
     rows = jacobian[:, :, :2] - projected[..., None].astype(jacobian.dtype) * jacobian[:, :, 2:]
     rows *= (scale * np.sqrt(weight) / depth)[..., None, None]
 
     depth_scale = np.sqrt(seen.depth_weight) / (spread.depth * model.span_spread_m)
     depth_residual = (places[..., 2] @ model.spans.T - seen.depth) * depth_scale
-    weight, depth_cost = _robust(depth_residual**2, spread.depth_cutoff)
+    weight, depth_cost = robust(depth_residual**2, spread.depth_cutoff)
     depth_residual *= np.sqrt(weight)
     depth_rows = model.spans.astype(jacobian.dtype) @ jacobian[:, :, 2]
     depth_rows *= (depth_scale * np.sqrt(weight))[..., None]
@@ -210,10 +188,10 @@ def _landmark_rows(
     count = len(places)
     rows = np.concatenate([rows.reshape(count, -1, UNKNOWNS), depth_rows], axis=1)
     residuals = np.concatenate([residual.reshape(count, -1), depth_residual], axis=1)
-    return rows, residuals.astype(rows.dtype), image_cost + depth_cost
+    return rows, residuals.astype(rows.dtype), float(np.sum(image_cost) + np.sum(depth_cost))
 
 
-def _add_limits(normal: _Normal, pose: Pose, spread: Spread) -> None:
+def _add_limits(normal: BandedNormal, pose: Pose, spread: Spread) -> None:
     count = len(pose.root)
     vectors = Rotation.from_matrix(pose.rotations.reshape(-1, 3, 3)).as_rotvec().reshape(count, GROUP_COUNT, 3)
     beyond = np.minimum(vectors - _LOW, 0.0) + np.maximum(vectors - _HIGH, 0.0)
@@ -229,17 +207,10 @@ def _add_limits(normal: _Normal, pose: Pose, spread: Spread) -> None:
 
 
 def _add_acceleration(
-    normal: _Normal, places: Array, jacobian: Array, body: PosedBody, times: Array, model: Model, spread: Spread
+    normal: BandedNormal, places: Array, jacobian: Array, body: PosedBody, times: Array, model: Model, spread: Spread
 ) -> None:
-    """Adds the squares of r_t = f0_t y_t + f1_t y_t+1 + f2_t y_t+2, the second difference of y over the true times.
-
-    The rows y are the coordinates of the smooth points and the pelvis's depth, each over its standard deviation. All
-    that couples one pair of frames is gathered into one factor first, so that each pair is multiplied once.
-    """
-    count = len(times)
-    if count < 3:
-        return
-    smooth = list(model.smooth)
+    """Adds the second differences of the coordinates of the smooth points and of the pelvis's depth."""
+    count, smooth = len(times), list(model.smooth)
     rows = np.zeros((count, 3 * len(smooth) + 1, UNKNOWNS), jacobian.dtype)
     rows[:, :-1] = jacobian[:, smooth].reshape(count, -1, UNKNOWNS) / spread.acceleration
     rows[:, -1, 2] = 1.0 / spread.root_acceleration
@@ -250,23 +221,4 @@ def _add_acceleration(
         ],
         axis=1,
     )
-    before, after = np.diff(times)[:-1], np.diff(times)[1:]
-    factors = (2 / (before * (before + after)), -2 / (before * after), 2 / (after * (before + after)))
-    residual = sum(factors[k][:, None] * values[k : count - 2 + k] for k in range(3))
-    normal.cost += float(np.sum(residual**2))
-    pulled = np.zeros_like(values)
-    coupling = [np.zeros(count - k) for k in range(3)]
-    for i in range(3):
-        pulled[i : count - 2 + i] += factors[i][:, None] * residual
-        for j in range(i, 3):
-            coupling[j - i][i : count - 2 + i] += factors[i] * factors[j]
-    normal.gradient += (pulled[:, None].astype(rows.dtype) @ rows)[:, 0]
-    for k in range(3):
-        later = rows[k:] * coupling[k][:, None, None].astype(rows.dtype)
-        normal.blocks[k] += rows[: count - k].transpose(0, 2, 1) @ later
-
-
-def _robust(squares: Array, cutoff: float) -> tuple[Array, float]:
-    """Cauchy weights of squared residuals and the cost they stand for."""
-    weight = 1.0 / (1.0 + squares / cutoff**2)
-    return weight, float(np.sum(cutoff**2 * np.log1p(squares / cutoff**2)))
+    normal.add_second_differences(rows, values, times)

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from backend.body.keypoints import LANDMARK_NAMES
+from backend.body.kinematics import GROUP_COUNT, Points, group_index
 from vibe_blender.contract.skeleton import JOINT_NAMES
 
-from .kinematics import GROUP_COUNT, Points, Pose, group_index, posed
+from .kinematics import Pose, posed
 
 Array = NDArray[np.floating]
 

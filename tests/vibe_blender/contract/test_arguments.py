@@ -23,10 +23,12 @@ def test_without_options_the_job_has_its_own_defaults(parser, tmp_path) -> None:
 def test_every_option_is_in_the_job_and_paths_are_absolute(parser, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["--estimator", "keypoints", "--device", "cpu", "--start", "3", "--end", "9", "--people", "largest"]
-    words += ["--focal-px", "900", "--height", "1.8", "--fast", "--resume", "--models", "m", "--boxes", "b.npz"]
+    words += ["--focal-px", "900", "--height", "1.8", "--fast", "--refine", "--resume"]
+    words += ["--models", "m", "--boxes", "b.npz"]
     expected = Job(
         video=str(tmp_path / "a.mp4"), take=str(tmp_path / "a.take"), models=str(tmp_path / "m"), device="cpu", start=3,
-        end=9, people="largest", boxes=str(tmp_path / "b.npz"), focal_px=900.0, height_m=1.8, fast=True, resume=True,
+        end=9, people="largest", boxes=str(tmp_path / "b.npz"), focal_px=900.0, height_m=1.8, fast=True, refine=True,
+        resume=True,
     )  # fmt: skip
     assert job_from(parser.parse_args(words), Path("a.mp4"), Path("a.take")) == expected
 

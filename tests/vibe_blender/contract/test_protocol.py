@@ -161,7 +161,7 @@ def test_a_number_that_is_none_is_never_sent() -> None:
 
 
 def test_a_job_comes_back() -> None:
-    job = Job("a é 走.mp4", "b.take", start=3, people="2", focal_mm=28.0, height_m=1.8, fast=True, resume=True)
+    job = Job("a é 走.mp4", "b.take", start=3, people="2", focal_mm=28.0, height_m=1.8, fast=True, refine=True)
     assert Job.from_line(job.to_line()) == job
     assert Job.from_line(Job("a", "b").to_line()) == Job("a", "b")
 

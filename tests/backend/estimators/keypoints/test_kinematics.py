@@ -5,7 +5,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from backend.body.keypoints import LANDMARKS
-from backend.estimators.keypoints.kinematics import GROUP_COUNT, UNKNOWNS, Points, Pose, posed
+from backend.body.kinematics import GROUP_COUNT, UNKNOWNS, Points
+from backend.estimators.keypoints.kinematics import Pose, posed
 from vibe_blender.contract import quaternions
 from vibe_blender.contract.skeleton import REST_JOINTS, forward_kinematics
 
