@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+NO_ARRAYS = (
+    OSError, EOFError, TypeError, KeyError, RuntimeError, NotImplementedError, MemoryError, SyntaxError,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What numpy may raise, besides ValueError, of a file that is damaged or no file of arrays."""
 
 
 def read_arrays(path: Path, largest: int | None = None) -> dict[str, NDArray[np.generic]]:
@@ -33,8 +40,5 @@ def read_arrays(path: Path, largest: int | None = None) -> dict[str, NDArray[np.
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise
-    except (
-        OSError, EOFError, TypeError, KeyError, RuntimeError, NotImplementedError, MemoryError, zipfile.BadZipFile,
-        zlib.error,
-    ) as error:  # fmt: skip
+    except NO_ARRAYS as error:
         raise ValueError(str(error)) from error

@@ -6,7 +6,6 @@ from __future__ import annotations
 import mmap
 import re
 import zipfile
-import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 from vibe_blender.contract.errors import CaptureError
 
 from .body.smpl_files import import_smpl
+from .npz import NO_ARRAYS
 
 Slot = Literal["spin", "vibe", "mean_params", "smpl", "regressor_extra", "regressor_h36m"]
 LICENCE = "research, non-commercial"
@@ -207,7 +207,7 @@ def _recognised(path: Path) -> Slot | None:
         if suffix == ".pkl":
             return "smpl" if _is_neutral_smpl(path) else None
         return _checkpoint(_head(path))
-    except (OSError, ValueError, EOFError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+    except (ValueError, *NO_ARRAYS):
         return None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.npz import read_arrays
+from backend.npz import NO_ARRAYS, read_arrays
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.quaternions import Array
 
@@ -66,7 +66,7 @@ def read_regressor(path: Path, joints: int) -> Array:
         weights = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise _missing(path) from error
-    except (OSError, EOFError, ValueError, MemoryError) as error:
+    except (ValueError, *NO_ARRAYS) as error:
         raise _broken(path, f"it is no .npy file of numbers ({error})") from error
     if not isinstance(weights, np.ndarray) or weights.shape != (joints, VERTEX_COUNT) or weights.dtype.kind != "f":
         raise _broken(path, f"it does not hold weights for {joints} joints of {VERTEX_COUNT} vertices")

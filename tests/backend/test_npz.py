@@ -51,6 +51,8 @@ def test_whatever_is_wrong_is_a_value_error(tmp_path: Path) -> None:
         "cut": lambda: path.write_bytes(written(path, whole).read_bytes()[:300]),
         "encrypted": lambda: written(path, whole, flag_bits=1),
         "lying": lambda: written(path, whole.replace(b"(1000,), }" + b" " * 9, b"(99999999999999,), }")),
+        "an open bracket": lambda: written(path, whole.replace(b"(1000,)", b"(1000, ")),
+        "no grammar": lambda: written(path, whole.replace(b"<i8", b",i8")),
         "objects": lambda: written(path, objects.getvalue()),
         "folder": lambda: (path.unlink(), path.mkdir()),
     }

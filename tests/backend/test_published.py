@@ -150,6 +150,9 @@ class TestByContent:
         (tmp_path / "page.npz").write_text("<html>")
         (tmp_path / "cut.pth").write_bytes(b"PK\x03\x04 cut off")
         np.save(tmp_path / "other.npy", np.zeros((9, 5)))
+        header = (tmp_path / "other.npy").read_bytes()
+        (tmp_path / "open bracket.npy").write_bytes(header.replace(b"(9, 5)", b"(9, 5 "))
+        (tmp_path / "no grammar.npy").write_bytes(header.replace(b"<f8", b",f8"))
         np.savez(tmp_path / "other.npz", pose=np.zeros(3))
         assert names(find_published(tmp_path)) == {}
 

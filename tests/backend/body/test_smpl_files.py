@@ -175,5 +175,9 @@ class TestRegressors:
         make_regressors(tmp_path)
         path.write_bytes((tmp_path / "J_regressor_extra.npy").read_bytes()[:-8])
         assert refusal(read_regressor, path, 9).code == "body_broken"
+        for right, wrong in ((b"6890)", b"6890 "), (b"<f8", b",f8")):
+            make_regressors(tmp_path)
+            path.write_bytes(path.read_bytes().replace(right, wrong))
+            assert refusal(read_regressor, path, 9).code == "body_broken"
         path.write_bytes(bytes(smpl_files._LARGEST_REGRESSOR + 1))
         assert "too large" in refusal(read_regressor, path, 9).message
