@@ -18,7 +18,7 @@ from .networks.regressor import Regressor
 from .networks.resnet import ResNet50
 from .networks.vibe import Vibe
 from .npz import read_arrays
-from .torch_files import DeclaredTensor, declared
+from .torch_files import DeclaredTensor, declared, printable
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -153,7 +153,7 @@ def _load(path: Path, file: BinaryIO) -> dict[str, dict[str, Tensor]]:
         EOFError,
         AssertionError,
     ) as error:
-        raise _damaged(path, str(error).partition("\n")[0].rstrip(".")) from error
+        raise _damaged(path, str(error).partition("\n")[0]) from error
 
 
 def _numpy_scalars() -> list:
@@ -188,8 +188,7 @@ def _named(before: str, names: list[str]) -> list[str]:
     if not names:
         return []
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    shown = ("".join(letter if letter.isprintable() else "?" for letter in name[:120]) for name in names[:_MOST_NAMED])
-    return [f"{before} {', '.join(shown)}{more}".strip()]
+    return [f"{before} {', '.join(printable(name) for name in names[:_MOST_NAMED])}{more}".strip()]
 
 
 def _mismatch(path: Path, faults: list[str]) -> CaptureError:
@@ -201,7 +200,7 @@ def _mismatch(path: Path, faults: list[str]) -> CaptureError:
 
 
 def _damaged(path: Path, why: str) -> CaptureError:
-    return CaptureError("checkpoint_damaged", f"{path.name} is no whole checkpoint: {why}.", _ELSEWHERE)
+    return CaptureError("checkpoint_damaged", f"{path.name} is no whole checkpoint: {printable(why)}.", _ELSEWHERE)
 
 
 def _missing(path: Path) -> CaptureError:

@@ -67,14 +67,14 @@ def declared(file: BinaryIO, name: str) -> object:
     except UnsafePickleError as error:
         raise CaptureError(
             "checkpoint_unsafe",
-            f"{name} was not opened: it names {_printable(str(error))}, which no checkpoint needs and may do harm.",
+            f"{name} was not opened: it names {printable(str(error))}, which no checkpoint needs and may do harm.",
             _ELSEWHERE,
         ) from error
     except (
         ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, EOFError, OSError, struct.error,
         zipfile.BadZipFile,
     ) as error:  # fmt: skip
-        why = _printable(str(error)) if isinstance(error, ValueError) else "it is cut off or damaged"
+        why = printable(str(error)) if isinstance(error, ValueError) else "it is cut off or damaged"
         raise CaptureError("checkpoint_damaged", f"{name} is no whole checkpoint: {why}.", _ELSEWHERE) from error
 
 
@@ -236,7 +236,7 @@ def _check_amount(reader: _Reader) -> None:
         raise ValueError(f"it holds more than {_MOST_DATA_BYTES >> 30} GiB of numbers")
 
 
-def _printable(text: str, most: int = 120) -> str:
+def printable(text: str, most: int = 120) -> str:
     """One line of ``text``, not too long, without what a terminal would obey."""
     line = "".join(letter if letter.isprintable() else "?" for letter in text[:most])
     return line.rstrip(".") + ("..." if len(text) > most else "")

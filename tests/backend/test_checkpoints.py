@@ -46,6 +46,11 @@ def ones(*networks: torch.nn.Module) -> dict[str, Tensor]:
     return state
 
 
+def scalar_module() -> bytes:
+    """Where this numpy says that numbers are made."""
+    return type(np.float64(0)).__reduce__(np.float64(0))[0].__module__.encode()
+
+
 @pytest.fixture(scope="module")
 def spin_state() -> dict[str, Tensor]:
     return ones(ResNet50(), Regressor())
@@ -121,6 +126,23 @@ def test_other_precisions_become_single(tmp_path: Path, vibe_state) -> None:
     vibe = load_vibe(save({"gen_state_dict": state}, tmp_path / "vibe.pth.tar"))
     assert vibe.encoder.linear.bias.dtype == torch.float32
     assert (vibe.encoder.linear.bias == 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("saved", "read"),
+    [
+        (b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0"),
+        (scalar_module(), b"numpy.core.multiarray"),
+        (scalar_module(), b"numpy._core.multiarray"),
+    ],
+    ids=["on a GPU", "with numpy 1", "with numpy 2"],
+)
+def test_where_and_with_what_it_was_saved_is_all_one(tmp_path: Path, vibe_state, saved: bytes, read: bytes) -> None:
+    content = {"gen_state_dict": vibe_state, "performance": np.float64(56.56)}
+    path = save(content, tmp_path / "vibe.pth.tar")
+    assert saved in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(saved, read))
+    assert load_vibe(path).encoder.linear.bias.device.type == "cpu"
 
 
 def test_a_mean_body_that_is_not_in_the_file_is_spins_or_the_published(tmp_path: Path, vibe_state, spin_state) -> None:
@@ -248,3 +270,11 @@ def test_torch_refuses_what_slipped_through(tmp_path: Path, monkeypatch, vibe_st
 def test_no_file_is_said_to_be_missing(tmp_path: Path) -> None:
     assert "no file" in refusal(lambda: load_vibe(tmp_path / "no.pth.tar"), "checkpoint_missing")
     assert "cannot be read" in refusal(lambda: load_image_encoder(tmp_path), "checkpoint_missing")
+
+
+def test_what_torch_says_of_a_file_can_be_printed(tmp_path: Path, vibe_state) -> None:
+    path, rude = save({"gen_state_dict": vibe_state}, tmp_path / "vibe.pth.tar", zipped=True), tmp_path / "rude.pth.tar"
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(rude, "w") as archive:
+        for name in source.namelist():
+            archive.writestr(name, b"\x1b[2J" if name.endswith("byteorder") else source.read(name))
+    assert "\x1b" not in refusal(lambda: load_vibe(rude), "checkpoint_damaged")
