@@ -29,6 +29,7 @@ _COUNTERS = ".num_batches_tracked"  # of training only; files from before torch 
 _MEAN_BODY = {"init_pose": "pose", "init_shape": "shape", "init_cam": "cam"}
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _MOST_NAMED = 4
+_LARGEST_MEAN = 1 << 20
 _ELSEWHERE = "Get the file again, from where its authors publish it."
 
 
@@ -94,7 +95,7 @@ def _mean_body(spin: Path | None, mean_params: Path | None) -> dict[str, Tensor]
         return {name: tensors[name] for name in _MEAN_BODY}
     assert mean_params is not None
     try:
-        arrays = read_arrays(mean_params)
+        arrays = read_arrays(mean_params, _LARGEST_MEAN)
     except FileNotFoundError as error:
         raise _missing(mean_params) from error
     except ValueError as error:

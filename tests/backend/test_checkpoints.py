@@ -162,6 +162,9 @@ def test_a_mean_body_that_is_not_in_the_file_is_spins_or_the_published(tmp_path:
     message = refusal(lambda: load_vibe(vibe, None, mean), "checkpoint_mismatch")
     assert "it lacks cam" in message
     assert "(11,) instead of (10,)" in message
+    np.savez_compressed(mean, pose=np.zeros(1 << 20), shape=np.zeros(10), cam=np.zeros(3))
+    assert mean.stat().st_size < 1 << 16
+    assert "unpacks to 8 MiB" in refusal(lambda: load_vibe(vibe, None, mean), "checkpoint_damaged")
     mean.write_bytes(b"text")
     refusal(lambda: load_vibe(vibe, None, mean), "checkpoint_damaged")
     mean.unlink()

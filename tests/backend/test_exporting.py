@@ -173,6 +173,24 @@ class TestWords:
         assert {tuple(np.sign(root[:1])) for root in published[:, :3]} == {(1.0,), (-1.0,)}, "both signs are tried"
         np.testing.assert_allclose(arrays["poses"], published, atol=2e-5)
 
+    @pytest.mark.parametrize(
+        ("side_px", "orig_cam"),
+        [
+            (500.0, [0.234375, 0.41666667, -1.10555556, 0.16666667]),  # --compat, and the published demo
+            (550.0, [0.2578125, 0.45833333, -1.00050505, 0.14242424]),
+        ],
+    )
+    def test_the_golden_camera_over_the_picture(self, take, side_px, orig_cam):
+        person = spoken(take.person(1))
+        words = replace(
+            person.words,
+            camera=np.tile([0.9, 0.05, -0.1], (10, 1)),
+            boxes=np.tile([700.0, 600.0, side_px, side_px], (10, 1)),
+        )
+        wide = replace(take, video=replace(take.video, width_px=1920, height_px=1080))
+        arrays = smpl(wide, replace(person, words=words))
+        np.testing.assert_allclose(arrays["orig_cam"], np.tile(orig_cam, (10, 1)), atol=1e-8)
+
     def test_without_smoothing_all_is_as_it_was_said(self, take):
         person = spoken(take.person(1))
         arrays = smpl(take, person)
