@@ -12,9 +12,6 @@ from .places import preferences, published_folder
 from .properties import DEVICES, ESTIMATORS, VIBE_CaptureSettings
 from .text_view import draw_text
 
-_SHARE = 0.4
-"""Of the width, left of the buttons: as in Blender's own properties."""
-
 
 def draw_estimators(layout: bpy.types.UILayout, context: bpy.types.Context, settings: VIBE_CaptureSettings) -> None:
     """One button each; those that cannot be used are grey, and below is why, and what to do."""
@@ -51,13 +48,11 @@ def draw_devices(layout: bpy.types.UILayout, settings: VIBE_CaptureSettings) -> 
 
 
 def _labelled(layout: bpy.types.UILayout, text: str) -> bpy.types.UILayout:
-    """A column for buttons, a label left of it."""
-    split = layout.split(factor=_SHARE)
-    split.use_property_split = False
-    label = split.row()
-    label.alignment = "RIGHT"
-    label.label(text=text)
-    return split.column(align=True)
+    """A column for buttons below a label: beside it, the names of networks and graphics cards would be cut off."""
+    column = layout.column(align=True)
+    column.use_property_split = False
+    column.label(text=text)
+    return column
 
 
 def _headline() -> str:

@@ -28,6 +28,7 @@ _STAGES = {
     "seek": "Going to the range",
     "watch": "Reading the video",
     "solve": "Solving the motion",
+    "refine": "Refining the motion",
     "world": "Finding the floor",
     "save": "Saving the take",
     "build": "Building the animation",
@@ -90,7 +91,7 @@ class VIBE_PT_takes(_Sidebar, bpy.types.Panel):
             box = layout.box()
             if chosen is not None and chosen.collection == collection:
                 _draw_take_line(box, collection, chosen=True)
-                _draw_active_take(box, chosen)
+                _draw_active_take(box, context, chosen)
             else:
                 _draw_take_line(box, collection, chosen=False)
         layout.operator("vibe.open_take", text="Open Take…", icon="FILE_FOLDER")
@@ -175,12 +176,13 @@ def _draw_choices(layout: bpy.types.UILayout, context: bpy.types.Context, settin
     field.prop(settings, "height_m", text="")
     layout.prop(settings, "scene_start")
     header, body = layout.panel("vibe_speed", default_closed=True)
-    header.label(text="Speed")
+    header.label(text="Speed and Quality")
     if body is not None:
         if settings.estimator == "vibe":
             draw_devices(body, settings)
         else:
             body.prop(settings, "fast")
+        body.prop(settings, "refine")
 
 
 def _draw_running(layout: bpy.types.UILayout, running: Session) -> None:
@@ -246,12 +248,12 @@ def _draw_take_line(layout: bpy.types.UILayout, collection: bpy.types.Collection
     row.operator("vibe.delete_take", text="", icon="TRASH", emboss=False).name = collection.name
 
 
-def _draw_active_take(layout: bpy.types.UILayout, take: TakeInScene) -> None:
+def _draw_active_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: TakeInScene) -> None:
     if take.record.status != "complete":
         row = layout.row(align=True)
         row.label(text="Unfinished", icon="ERROR")
         row.operator("vibe.resume_capture", icon="PLAY").take = take.record.path
-    layout.label(text=f"Estimator: {described(take.record.estimator, take.record.notice)}")
+    draw_text(layout, context, f"Estimator: {described(take.record.estimator, take.record.notice)}")
     for armature, person in people(take.collection):
         _draw_person(layout.column(align=True), armature, person)
     row = layout.row(align=True)

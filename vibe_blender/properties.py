@@ -118,6 +118,12 @@ class VIBE_CaptureSettings(bpy.types.PropertyGroup):
         description="Read every picture once only, not its mirror image too: half the time, a little less exact",
         default=False,
     )
+    refine: BoolProperty(  # type: ignore[valid-type]
+        name="Refine",
+        description="In the end, fit the motion to the landmarks once more, over the whole clip: takes longer. "
+        "Frames that come no nearer to them stay as they are",
+        default=False,
+    )
     scene_start: IntProperty(  # type: ignore[valid-type]
         name="Place at Frame",
         description="Frame of the timeline at which the captured motion begins",
@@ -177,6 +183,7 @@ class VIBE_CaptureSettings(bpy.types.PropertyGroup):
             focal_mm=self.focal_mm if self.focal == "mm" else None,
             height_m=self.height_m if self.use_height else None,
             fast=self.fast,
+            refine=self.refine,
         )
 
 

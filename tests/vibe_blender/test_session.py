@@ -11,6 +11,7 @@ from tests.fake_backend import small_take
 from tests.vibe_blender.conftest import blocks
 from vibe_blender import aims, session
 from vibe_blender.contract.take_file import load_take, save_take
+from vibe_blender.contract.terms import notice_of
 from vibe_blender.scene.takes import people, take_collections, take_record
 
 pytestmark = pytest.mark.usefixtures("panel")
@@ -51,6 +52,17 @@ def test_a_capture_becomes_an_animation(install_fake_backend, video) -> None:
     assert [person.id for _, person in people(collection)] == [1]
     assert not moving()
     assert bpy.context.scene.frame_end == 250  # the timeline is offered, not forced
+
+
+def test_a_capture_with_vibe_says_what_it_may_be_used_for(install_fake_backend, video) -> None:
+    install_fake_backend("works")
+    bpy.context.scene.vibe.estimator = "vibe"
+    begin(video)
+    pump_until(ended)
+    (collection,) = take_collections(bpy.context.scene)
+    record = take_record(collection)
+    assert (record.estimator, record.notice) == ("vibe", notice_of("vibe"))
+    assert load_take(session.outcome().take).notice == notice_of("vibe")
 
 
 def test_stand_ins_move_while_the_video_is_read_and_are_gone_afterwards(install_fake_backend, video) -> None:

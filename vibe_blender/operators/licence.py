@@ -10,7 +10,7 @@ from ..places import preferences
 from ..text_view import draw_text
 from .reporting import Reporting
 
-_WIDTH_PX = 420
+_WIDTH_PX, _TEXT_PX = 380, 430
 _TEXT = (
     "The published weights of VIBE and the SMPL body are for non-commercial scientific research.",
     "You got these files from their owners, under the owners' licences; for any other use, ask them. "
@@ -42,7 +42,7 @@ class CaptureButton(Reporting):
     def draw(self, context: bpy.types.Context) -> None:
         """The notice."""
         for text in _TEXT:
-            draw_text(self.layout, context, text, width_px=_WIDTH_PX)  # type: ignore[attr-defined]
+            draw_text(self.layout, context, text, width_px=_TEXT_PX)  # type: ignore[attr-defined]
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remembers that the notice was read, and runs."""

@@ -26,6 +26,7 @@ class VIBE_OT_capture_preset(AddPresetBase, bpy.types.Operator):
         "settings.height_m",
         "settings.device",
         "settings.fast",
+        "settings.refine",
     )
 
 

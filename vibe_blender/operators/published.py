@@ -6,7 +6,7 @@ import bpy
 from .. import availability
 from ..text_view import draw_text
 
-_WIDTH_PX = 460
+_WIDTH_PX, _TEXT_PX = 460, 510
 
 
 class VIBE_OT_look_again(bpy.types.Operator):
@@ -48,9 +48,9 @@ class VIBE_OT_what_is_missing(bpy.types.Operator):
             box.label(text=file.name, icon="CHECKMARK" if file.there else "ERROR")
             if file.there:
                 continue
-            draw_text(box, context, f"{file.purpose[:1].upper()}{file.purpose[1:]}.", width_px=_WIDTH_PX)
-            draw_text(box, context, f"From {file.source}.", width_px=_WIDTH_PX)
-            draw_text(box, context, f"Licence: {file.licence}.", width_px=_WIDTH_PX)
+            draw_text(box, context, f"{file.purpose[:1].upper()}{file.purpose[1:]}.", width_px=_TEXT_PX)
+            draw_text(box, context, f"From {file.source}.", width_px=_TEXT_PX)
+            draw_text(box, context, f"Licence: {file.licence}.", width_px=_TEXT_PX)
             row = box.row(align=True)
             for address in file.addresses:
                 row.operator("wm.url_open", text=address.removeprefix("https://"), icon="URL").url = address

@@ -32,6 +32,18 @@ def start(tmp_path, install_fake_backend) -> Callable[..., CaptureProcess]:
     return launch
 
 
+def test_the_backend_is_told_where_its_own_models_are(tmp_path, install_fake_backend, monkeypatch) -> None:
+    folder = install_fake_backend("works")
+    monkeypatch.setenv("VIBE_MODELS", "elsewhere")
+    told = "import os, pathlib; pathlib.Path('told').write_text(os.environ['VIBE_MODELS'], encoding='utf-8')"
+    (folder / "backend" / "__main__.py").write_text(told, encoding="utf-8")
+    for models, expected in ((tmp_path / "models é 走", str(tmp_path / "models é 走")), (None, "elsewhere")):
+        job, log = Job("v.mp4", str(tmp_path / "v.take")), tmp_path / "backend.log"
+        with CaptureProcess(job, Path(sys.executable), log, models=models) as running:
+            running._process.wait(30)
+        assert (folder / "told").read_text(encoding="utf-8") == expected
+
+
 @pytest.fixture
 def fast_stream(monkeypatch) -> None:
     """A hundred frames of two people as fast as they can be told."""

@@ -141,6 +141,13 @@ def test_another_world_and_another_size_are_undone(whole, size) -> None:
     assert_same(blend_range(whole, patch, 20, 40, 4), whole)
 
 
+def test_a_stretch_with_a_notice_gives_the_take_one(whole) -> None:
+    patch = replace(patch_of(whole, 20, 30), estimator="vibe", notice="")
+    assert whole.notice == ""
+    assert blend_range(whole, patch, 20, 30, 3).notice == patch.notice != ""
+    assert blend_range(patch, patch_of(whole, 20, 30), 20, 30, 3).notice == patch.notice
+
+
 def test_the_patch_is_seen_where_the_camera_saw_it(whole) -> None:
     patch = elsewhere(moved(patch_of(whole, 20, 40), 0.3, 0.2), 1.1)
     blended = blend_range(whole, patch, 20, 40, 4)

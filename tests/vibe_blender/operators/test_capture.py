@@ -47,11 +47,11 @@ def test_the_settings_become_the_job(video, jobs) -> None:
     settings.people, settings.people_count = "count", 4
     settings.focal, settings.focal_mm = "mm", 26.0
     settings.use_height, settings.height_m = True, 1.5
-    settings.device, settings.fast = "cpu", True
+    settings.device, settings.fast, settings.refine = "cpu", True, True
     bpy.ops.vibe.capture()
     takes = [str(video.with_name(f"{video.stem}{number}.take")) for number in ("", " 2")]
-    chosen = {"start": 3, "end": 9, "people": "4", "focal_mm": 26.0, "height_m": 1.5, "fast": True}
-    assert jobs == [Job(str(video), takes[0]), Job(str(video), takes[1], **chosen)]
+    chosen = {"start": 3, "end": 9, "people": "4", "focal_mm": 26.0, "height_m": 1.5}
+    assert jobs == [Job(str(video), takes[0]), Job(str(video), takes[1], fast=True, refine=True, **chosen)]
 
 
 def test_a_capture_with_vibe_names_device_and_published_folder(video, jobs, vibe, tmp_path) -> None:

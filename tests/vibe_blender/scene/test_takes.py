@@ -93,10 +93,17 @@ def test_warnings_survive_the_file(scene, boxes, take) -> None:
     assert (record.path, record.status, record.warnings) == ("", "partial", ("One. Two.", "Three."))
 
 
+def test_a_record_from_before_there_were_notices_is_read(walk) -> None:
+    stored = walk.collection["vibe_take"].to_dict()
+    del stored["notice"]
+    walk.collection["vibe_take"] = stored
+    assert take_record(walk.collection).notice == ""
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("frame_count", "40"), ("frame_count", -1), ("fps", float("nan")), ("fps", 25), ("start", 2000000),
+        ("notice", 1), ("frame_count", "4"), ("frame_count", -1), ("fps", float("nan")), ("fps", 25), ("start", 2000000),
         ("status", "odd"), ("warnings", 3), ("path", None), ("video", b"x"), ("end", 3),
     ],
 )  # fmt: skip
