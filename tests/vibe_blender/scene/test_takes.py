@@ -103,8 +103,8 @@ def test_a_record_from_before_there_were_notices_is_read(walk) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("notice", 1), ("frame_count", "4"), ("frame_count", -1), ("fps", float("nan")), ("fps", 25), ("start", 2000000),
-        ("status", "odd"), ("warnings", 3), ("path", None), ("video", b"x"), ("end", 3),
+        ("frame_count", "40"), ("frame_count", -1), ("fps", float("nan")), ("fps", 25), ("start", 2000000),
+        ("status", "odd"), ("notice", 1), ("warnings", 3), ("path", None), ("video", b"x"), ("end", 3),
     ],
 )  # fmt: skip
 def test_a_strangers_record_is_no_record(walk, name, value) -> None:
