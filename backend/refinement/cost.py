@@ -48,13 +48,13 @@ class Spread:
 
     image: float = 0.012
     cutoff: float = 2.0
-    turn_rad: float = 0.2
+    turn_rad: float = 0.3
     path_m: tuple[float, float] = (0.1, 0.2)
     depth_m: float = 0.05
     shape: float = 0.2
     hinge_rad: float = 0.1
-    turn_unrest: float = 1.5
-    path_unrest: tuple[float, float] = (0.5, 0.5)
+    turn_unrest: float = 1.0
+    path_unrest: tuple[float, float] = (0.3, 0.1)
 
 
 _HINGES = (("left_knee", 0, 1.0), ("right_knee", 0, 1.0), ("left_elbow", 1, -1.0), ("right_elbow", 1, 1.0))

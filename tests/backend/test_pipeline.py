@@ -14,10 +14,11 @@ import pytest
 
 from backend import pipeline
 from backend.pipeline import Cancelled, Captured, CaptureFailed
+from backend.refinement import Refined
 from tests.acting import Actor, act
 from tests.studio import CENTRE_PX, FOCAL_PX, SIZE, Cast, Studio
 from vibe_blender.contract.errors import CaptureError
-from vibe_blender.contract.protocol import Event, Frames, Hello, PersonFound, Progress, Stage, VideoOpened
+from vibe_blender.contract.protocol import Event, Frames, Hello, PersonFound, Progress, Stage, VideoOpened, Warned
 from vibe_blender.contract.take import Take
 from vibe_blender.contract.take_file import TakeWriter, free_take_path, load_take, partial_path, save_take
 
@@ -336,6 +337,56 @@ def test_nobody_found_is_an_error_that_leaves_nothing(studio: Studio, actor: Act
     assert "--boxes" in caught.value.hint
     assert getattr(caught.value, "take", "") == ""
     assert list(studio.folder.glob("out*")) == []
+
+
+@pytest.mark.usefixtures("every_frame_is_told")
+def test_a_refined_capture_has_a_stage_more(studio: Studio, actor: Actor, other: Actor) -> None:
+    cast = {1: (actor, range(75)), 2: (other, [*range(10, 40), *range(50, 75)])}
+    studio.run(Cast(cast))
+    plain = load_take(studio.take)
+    studio.run(Cast(cast), refine=True)
+    refined = load_take(studio.take)
+    assert [event.name for event in studio.of(Stage)] == ["watch", "solve", "refine", "world", "save"]
+    told = [event for event in studio.of(Progress) if event.stage == "refine"]
+    assert [event.done for event in told] == sorted(event.done for event in told)
+    assert (told[-1].done, told[-1].total) == (130, 130)
+    assert refined.warnings == ()
+    for before, after, truth in zip(plain.people, refined.people, (actor, other), strict=True):
+        assert after.frames.tolist() == before.frames.tolist()
+        assert np.abs(after.rotations - before.rotations).max() > 1e-4
+        assert np.median(errors_px(refined, after.id, truth)) < 1.1 * np.median(errors_px(plain, before.id, truth))
+
+
+@pytest.mark.usefixtures("every_frame_is_told")
+def test_a_refinement_can_be_cancelled_and_gone_on_with(studio: Studio, actor: Actor) -> None:
+    cast = {1: (actor, range(75))}
+    studio.run(Cast(cast), refine=True)
+    whole = load_take(studio.take)
+    studio.take.unlink()
+    with pytest.raises(Cancelled) as caught:
+        studio.run(Cast(cast), stop=lambda event: isinstance(event, Progress) and event.stage == "refine", refine=True)
+    assert len([event for event in studio.of(Progress) if event.stage == "refine"]) == 1
+    assert load_take(Path(caught.value.take)).status == "partial"
+    studio.run(Cast(cast), resume=True, refine=True)
+    assert np.array_equal(load_take(studio.take).person(1).rotations, whole.person(1).rotations)
+
+
+def test_what_is_kept_of_a_failure_is_not_refined(studio: Studio, actor: Actor) -> None:
+    with pytest.raises(CaptureFailed):
+        studio.run(Cast({1: (actor, range(75))}, fails_at=40), refine=True)
+    assert "refine" not in [event.name for event in studio.of(Stage)]
+    assert load_take(studio.take).person(1).frames.tolist() == list(range(40))
+
+
+def test_where_no_frame_gets_better_the_user_is_told(
+    studio: Studio, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        pipeline, "refine", lambda estimate, *_: Refined(estimate, np.zeros(len(estimate.frames), bool))
+    )
+    studio.run(Cast({1: (actor, range(24))}), count=24, refine=True)
+    (warning,) = studio.of(Warned)
+    assert (warning.code, load_take(studio.take).warnings) == ("not_refined", (warning.message,))
 
 
 def test_nobody_found_leaves_an_earlier_take_alone(studio: Studio, take: Take) -> None:

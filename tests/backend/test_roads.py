@@ -4,6 +4,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,15 @@ def test_the_take_is_what_the_network_said_in_the_world(studio: Studio, actor: A
         assert np.abs(turned - words.rotations[:, 0]).max() < 1e-5
         assert np.abs(to_matrices(person.rotations[:, 1:]) - words.rotations[:, 1:]).max() < 1e-5
         assert person.keypoints.shape == (len(person.frames), 33, 3)
+
+
+def test_what_is_refined_is_the_motion_and_not_the_network_s_words(studio: Studio, actor: Actor) -> None:
+    plain = capture(studio, Cast({1: (actor, range(24))}), 24).people[0]
+    refined = capture(studio, Cast({1: (actor, range(24))}), 24, refine=True).people[0]
+    for name in ("camera", "rotations", "betas", "boxes"):
+        assert np.array_equal(getattr(refined.words, name), getattr(plain.words, name))
+    assert not np.array_equal(refined.rotations, plain.rotations)
+    assert refined.rest_joints == pytest.approx(small_networks().body.rest_joints(refined.betas))
 
 
 def test_events_come_as_of_any_capture(studio: Studio, actor: Actor) -> None:
@@ -283,6 +293,10 @@ def test_with_given_boxes_a_capture_needs_no_landmarks(
     assert person.keypoints.shape == (22, 0, 3)
     assert person.words.boxes == pytest.approx(np.load(boxes)["boxes"])
     assert person.confidence.tolist() == [1.0] * 22
+    unrefined = person.rotations
+    assert pipeline.run(replace(job, refine=True), lambda event: None, Flag()).people == 1
+    assert np.array_equal(load_take(take).person(1).rotations, unrefined)
+    assert load_take(take).warnings == ("The motion of person 1 could not be refined: there are no landmarks.",)
 
 
 def test_the_tracker_s_files_are_found_where_they_usually_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
