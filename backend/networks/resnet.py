@@ -33,9 +33,10 @@ class Bottleneck(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """(B, C, H, W) to (B, 4 width, H / stride, W / stride)."""
         shortcut = pixels if self.downsample is None else self.downsample(pixels)
-        inner = torch.relu(self.bn1(self.conv1(pixels)))
-        inner = torch.relu(self.bn2(self.conv2(inner)))
-        return torch.relu(self.bn3(self.conv3(inner)) + shortcut)
+        # In place: what a convolution or a normalisation has just written nobody else reads, not even its gradient.
+        inner = torch.relu_(self.bn1(self.conv1(pixels)))
+        inner = torch.relu_(self.bn2(self.conv2(inner)))
+        return torch.relu_(self.bn3(self.conv3(inner)).add_(shortcut))
 
 
 class ResNet50(nn.Module):
@@ -50,7 +51,7 @@ class ResNet50(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(B, 3, 224, 224) normalised RGB to (B, 2048) features, none of them negative."""
-        inner = self.maxpool(torch.relu(self.bn1(self.conv1(pictures))))
+        inner = self.maxpool(torch.relu_(self.bn1(self.conv1(pictures))))
         inner = self.layer4(self.layer3(self.layer2(self.layer1(inner))))
         return inner.mean(dim=(2, 3))  # 7 x 7, as the published average pooling
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Where the networks run, and how much of a picture's worth of work fits there at once."""
+"""Where the networks run, how exactly, and how much of a picture's worth of work fits there at once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +12,17 @@ import torch
 _BYTES_EACH = 40 << 20
 """What one crop takes on its way through the image network, twice as much as was measured in single precision."""
 _SHARE = 0.5
-_MOST = 256
+_MOST = 64
+"""Half a stretch on a GPU, so that it works while the rest is still being read; more at once would be hardly faster."""
 _ON_CPU = 10
 """Measured: caches hold no more, and three of them make a stretch."""
+_SAYING_OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "alloc_failed",  # cuBLAS and cuDNN
+    "unable to find a valid cudnn algorithm",  # for want of room to work in
+)
 
 
 @dataclass(frozen=True)
@@ -38,9 +48,10 @@ def choose_device(wanted: str) -> Choice:
             torch.device("cpu"), f"There is no {name} device that this PyTorch can use: VIBE runs on the CPU."
         )
     try:
-        torch.ones(1, device=name).add_(1).item()
+        ones = torch.ones(1, 3, 8, 8, device=name)
+        torch.nn.functional.conv2d(ones, ones).item()
     except RuntimeError as error:  # a driver or a chip that this PyTorch was not built for
-        return Choice(torch.device("cpu"), f"{name} does not work, VIBE runs on the CPU: {_first_line(error)}")
+        return Choice(torch.device("cpu"), f"{name} does not work, VIBE runs on the CPU: {first_line(error)}")
     return Choice(torch.device(name))
 
 
@@ -58,10 +69,20 @@ def batch_size(device: torch.device) -> int:
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether an error of torch says that memory did not suffice, which each device says in its own way."""
     said = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        words in said for words in ("out of memory", "not enough memory", "can't allocate memory")
-    )
+    return isinstance(error, torch.OutOfMemoryError) or any(words in said for words in _SAYING_OUT_OF_MEMORY)
 
 
-def _first_line(error: Exception) -> str:
+@contextmanager
+def exactly() -> Iterator[None]:
+    """Single precision means 24 bits here also on GPUs that would rather round factors to 11 (TF32); no gradients.
+
+    cuDNN takes the algorithm it expects to be the fastest: trying them all would cost more than it brings, with
+    batches of many sizes.
+    """
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
+        yield
+
+
+def first_line(error: Exception) -> str:
+    """What an error of torch says, without where it was."""
     return str(error).partition("\n")[0].rstrip(".") + "."

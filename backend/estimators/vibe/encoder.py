@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from backend.networks.resnet import Bottleneck, ResNet50
 from vibe_blender.contract.errors import CaptureError
 
-from .devices import batch_size, is_out_of_memory
+from .devices import batch_size, exactly, first_line, is_out_of_memory
 
 _MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's pictures, red, green and blue: what the published image network was trained with."""
@@ -62,23 +62,66 @@ class Encoder:
         first = 0
         while first < len(crops):
             some = crops[first : first + self.batch]
-            try:
-                if self.half is None:
-                    self.half = self._half_will_do(crops[:_TRIAL])
-                done.append(self._run(some, self.half))
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-                self._make_do(len(some))
-                continue
-            first += len(some)
+            features = self._try(some)
+            if features is not None:
+                done.append(features)
+                first += len(some)
         return torch.cat(done)
 
+    def leave(self, error: RuntimeError) -> None:
+        """Goes on on the CPU, with a warning, because of an error of the device.
+
+        Raises:
+            CaptureError: there is nowhere to go.
+        """
+        memory = is_out_of_memory(error)
+        if self.device.type == "cpu":
+            raise CaptureError(
+                "out_of_memory",
+                "There is not enough memory for VIBE's image network.",
+                "Close other programs, then go on with `--resume`.",
+            )
+        why = f"The memory of {self.device.type} does not suffice" if memory else f"{self.device.type} failed"
+        try:
+            self._exact.to("cpu")
+        except RuntimeError as worse:  # a GPU that crashed gives nothing back
+            raise CaptureError(
+                "device_failed", f"{why}: {first_line(error)}", "Go on with `--resume --device cpu`."
+            ) from worse
+        self.warnings.append(f"{why}: VIBE goes on on the CPU." + ("" if memory else f" ({first_line(error)})"))
+        self.device, self._rough = torch.device("cpu"), None
+        self.batch = batch_size(self.device)
+        self.half = None if self.half else self.half  # the CPU's half is another
+
+    def _try(self, crops: Tensor) -> Tensor | None:
+        """Features (B, 2048), or None after a failure for which something was changed."""
+        try:
+            if self.half is None:
+                self.half = self._half_will_do(crops[:: max(1, len(crops) // _TRIAL)][:_TRIAL])
+            features = self._run(crops, self.half)
+            if self.half and not features.isfinite().all():  # larger than anything in the trial
+                self.half = False
+                features = self._run(crops, self.half)
+            return features
+        except RuntimeError as error:
+            memory = is_out_of_memory(error)
+            if self.device.type == "cpu" and not memory:
+                raise
+            failure = error.with_traceback(None)  # which would hold on to everything that was on its way
+        if self.device.type == "cuda" and memory:
+            torch.cuda.empty_cache()
+        if memory and len(crops) > 1:
+            self.batch = len(crops) // 2
+        else:
+            self.leave(failure)
+        return None
+
     def _run(self, crops: Tensor, half: bool) -> Tensor:
-        pixels = crops.to(self.device, non_blocking=True).permute(0, 3, 1, 2)  # channels last already
+        # Page-locked crops go to the GPU while the CPU is doing something else; they are kept until features are back.
+        pixels = crops.to(self.device, non_blocking=self.device.type == "cuda").permute(0, 3, 1, 2)
         mean, spread = (torch.tensor(values, device=self.device).view(3, 1, 1) for values in (_MEAN, _SPREAD))
-        pictures = (pixels.float() / 255 - mean) / spread
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with exactly():
+            pictures = pixels.float().div_(255).sub_(mean).div_(spread)  # channels last already
             if not half:
                 return self._exact(pictures).cpu()
             if self._rough is None:
@@ -87,6 +130,7 @@ class Encoder:
 
     @property
     def _half_type(self) -> torch.dtype:
+        """On GPUs the one that rounds less; what is too large for it is noticed. CPUs calculate with the other only."""
         return torch.bfloat16 if self.device.type == "cpu" else torch.float16
 
     def _half_will_do(self, crops: Tensor) -> bool:
@@ -99,28 +143,13 @@ class Encoder:
 
     def _timed(self, crops: Tensor, half: bool) -> tuple[Tensor, float]:
         """Features, and the seconds they take when everything has found its place."""
-        self._run(crops, half)
+        many = crops
+        if self.device.type != "cpu":  # a few keep it waiting for the next command, whatever the precision
+            many = crops.repeat(-(-self.batch // len(crops)), 1, 1, 1)[: self.batch]
+        self._run(many if many is not crops else crops[:1], half)
         began = time.perf_counter()
-        features = self._run(crops, half)
-        return features, time.perf_counter() - began
-
-    def _make_do(self, count: int) -> None:
-        """Goes on with less memory than ``count`` crops at once take."""
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        if count > 1:
-            self.batch = count // 2
-            return
-        if self.device.type == "cpu":
-            raise CaptureError(
-                "out_of_memory",
-                "There is not enough memory for VIBE's image network.",
-                "Close other programs, then go on with `--resume`.",
-            )
-        self.warnings.append(f"The memory of {self.device.type} does not suffice: VIBE goes on on the CPU.")
-        self.device, self._rough = torch.device("cpu"), None
-        self.batch = batch_size(self.device)
-        self._exact.to(self.device)
+        features = self._run(many, half)
+        return features[: len(crops)], time.perf_counter() - began
 
 
 def without_norms(network: ResNet50) -> ResNet50:

@@ -18,6 +18,7 @@ from vibe_blender.contract.quaternions import from_matrices
 from vibe_blender.contract.skeleton import forward_kinematics
 from vibe_blender.contract.take import NetworkWords
 
+from .devices import exactly
 from .encoder import Encoder
 from .files import Networks
 
@@ -73,6 +74,7 @@ class VibeReader:
         self.encoder = Encoder(networks.encoder, device, self._apart, False if compat else None)
         self._thread = ThreadPoolExecutor(1)
         self._room = self._crops()
+        self._rows = self._room.numpy()  # through torch, each crop would wake all of its threads
         self._count = 0
         self._seen: list[tuple[int, Array]] = []
         self._features: list[Future[Tensor]] = []
@@ -81,10 +83,10 @@ class VibeReader:
         """Cuts the people out of the next picture (H, W, 3) uint8 RGB; what is said of them ``settle`` tells."""
         for observation in seen:
             square = square_around(box_of(observation))
-            self._room[self._count] = torch.from_numpy(cut_out(picture, square))
+            self._rows[self._count] = cut_out(picture, square)
             self._count += 1
             self._seen.append((observation.person, square))
-            if self._count == len(self._room):
+            if self._count == len(self._rows):
                 self._send()
 
     def settle(self, remembered: Callable[[int], Memory]) -> list[Spoken]:
@@ -94,17 +96,18 @@ class VibeReader:
             remembered: a person's memory after that call.
         """
         self._send()
-        features = [future.result() for future in self._features]
+        features = [future.result().numpy() for future in self._features]
         seen, self._seen, self._features = self._seen, [], []
         if not seen:
             return []
         people = np.array([person for person, _ in seen])
-        squares, whole = np.array([square for _, square in seen]), torch.cat(features)
-        self._vibe.to(self.encoder.device)
-        return [
-            self._spoken(int(person), whole[people == person], squares[people == person], remembered(int(person)))
+        squares, whole = np.array([square for _, square in seen]), np.concatenate(features)
+        saying = [
+            self._thread.submit(self._say, int(person), whole[mine], squares[mine], remembered(int(person)))
             for person in np.unique(people)
+            for mine in [people == person]
         ]
+        return [future.result() for future in saying]
 
     def close(self) -> None:
         """Ends the thread, with whatever was not settled."""
@@ -124,19 +127,31 @@ class VibeReader:
         if len(waiting) > _AHEAD:
             waiting[0].result()
         self._room, self._count = self._crops(), 0
+        self._rows = self._room.numpy()
 
-    def _spoken(self, person: int, features: Tensor, squares: Array, memory: Memory) -> Spoken:
+    def _say(self, person: int, features: Array, squares: Array, memory: Memory) -> Spoken:
+        """As ``_spoken``; on the CPU where that does not work on the device."""
+        try:
+            return self._spoken(person, features, squares, memory)
+        except RuntimeError as error:
+            if self.encoder.device.type == "cpu":
+                raise
+            self.encoder.leave(error)
+        return self._spoken(person, features, squares, memory)
+
+    def _spoken(self, person: int, features: Array, squares: Array, memory: Memory) -> Spoken:
         """What is said of one person's newest frames: features (T, 2048), squares (T, 4)."""
         state, before = memory
-        carried = torch.from_numpy(np.zeros(MEMORY_SHAPE, np.float32) if state is None else state)[:, None]
-        carried = carried.to(self.encoder.device)
+        device = self.encoder.device
+        carried = torch.from_numpy(np.zeros(MEMORY_SHAPE, np.float32) if state is None else state)[:, None].to(device)
+        network = self._vibe.to(device)
         parts, first = [], 0
         while first < len(features):
             age = before + first if self._chunk is None else (before + first) % self._chunk
             last = len(features) if self._chunk is None else first + self._chunk - age
-            with torch.inference_mode():
-                some = features[None, first:last].to(self.encoder.device)
-                said, carried = self._vibe(some, carried if age else torch.zeros_like(carried))
+            with exactly():
+                some = torch.from_numpy(features[None, first:last]).to(device)
+                said, carried = network(some, carried if age else torch.zeros_like(carried))
             parts.append([part[0].cpu().numpy() for part in (said.camera, said.rotations, said.betas)])
             first = last
         camera, rotations, betas = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -147,8 +162,8 @@ class VibeReader:
         """How far (metres) two features (B, 2048) of the same crops put a joint from each other, each its pelvis."""
         places = []
         for features in (one, other):
-            with torch.inference_mode():
-                said, _ = self._vibe(features[:, None].to(self.encoder.device))
+            with exactly():
+                said, _ = self._vibe.to(self.encoder.device)(features[:, None].to(self.encoder.device))
                 rest = self._body.rest_joints(said.betas[:, 0].cpu().double().numpy())
             turns = from_matrices(said.rotations[:, 0].cpu().double().numpy())
             posed = [forward_kinematics(*each, np.zeros(3))[0] for each in zip(rest, turns, strict=True)]

@@ -97,22 +97,96 @@ def test_another_error_is_not_taken_for_a_lack_of_memory() -> None:
     assert not is_out_of_memory(RuntimeError("an illegal memory access was encountered"))
 
 
+META = torch.device("meta")
+"""Stands for a GPU: nothing can be computed there."""
+
+
+def elsewhere(monkeypatch: pytest.MonkeyPatch, found: Encoder, room: int, error: RuntimeError) -> list[int]:
+    """Puts an encoder on a GPU that raises ``error`` for more than ``room`` crops at once; how many it was given."""
+    run, given = found._run, []
+
+    def on_gpu(some: Tensor, half: bool) -> Tensor:
+        given.append(len(some))
+        if found.device == META and len(some) > room:
+            raise error
+        return run(some, half) if found.device == CPU else found._exact(some.permute(0, 3, 1, 2) / 255)
+
+    found.device = META
+    monkeypatch.setattr(found, "_run", on_gpu)
+    return given
+
+
 def test_without_memory_on_the_gpu_the_cpu_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = ready(Narrow(0), half=True)
-    found.device = torch.device("meta")  # stands for a GPU; nothing may be computed there
-    run = found._run
-
-    def memory_is_elsewhere(some: Tensor, half: bool) -> Tensor:
-        if found.device.type == "meta":
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        found._exact.room = 99
-        return run(some, half)
-
-    monkeypatch.setattr(found, "_run", memory_is_elsewhere)
-    assert found.encode(crops(3)).shape == (3, 2048)
+    found = ready(SmallEncoder(), half=False)
+    given = elsewhere(monkeypatch, found, 0, torch.OutOfMemoryError("CUDA out of memory."))
+    assert torch.equal(found.encode(crops(3)), ready(SmallEncoder()).encode(crops(3)))
+    assert given == [3, 1, 3]
     assert found.device == CPU
-    assert len(found.warnings) == 1
-    assert "CPU" in found.warnings[0]
+    assert found.batch == batch_size(CPU)
+    assert found.warnings == ["The memory of meta does not suffice: VIBE goes on on the CPU."]
+
+
+def test_what_a_gpu_did_before_its_memory_was_full_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ready(SmallEncoder(), half=False)
+    given = elsewhere(monkeypatch, found, 4, torch.OutOfMemoryError("CUDA out of memory."))
+    features = found.encode(crops(9))
+    assert given == [9, 4, 4, 1]
+    assert (found.device, found.batch, found.warnings) == (META, 4, [])
+    assert torch.equal(features, found._exact(crops(9).permute(0, 3, 1, 2) / 255))
+
+
+@pytest.mark.parametrize("half", [False, True, None])
+def test_what_a_gpu_cannot_do_the_cpu_does(monkeypatch: pytest.MonkeyPatch, half: bool | None) -> None:
+    found = ready(SmallEncoder(), half=half)
+    trials: list[str] = []
+    monkeypatch.setattr(found, "_half_will_do", lambda some: trials.append(found.device.type) or found.device == META)
+    elsewhere(monkeypatch, found, 0, NotImplementedError("The operator 'aten::x' is not implemented.\nMore."))
+    assert found.encode(crops(3)).shape == (3, 2048)
+    assert found.warnings == ["meta failed: VIBE goes on on the CPU. (The operator 'aten::x' is not implemented.)"]
+    assert found.half is False
+    assert trials == {False: [], True: ["cpu"], None: ["meta", "cpu"]}[half]  # its half is not the CPU's
+
+
+def test_a_gpu_that_crashed_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ready(SmallEncoder(), half=False)
+    crash = RuntimeError("CUDA error: an illegal memory access was encountered\nMore.")
+    elsewhere(monkeypatch, found, 0, crash)
+
+    def gone(_device: str) -> None:
+        raise crash
+
+    monkeypatch.setattr(found._exact, "to", gone)
+    with pytest.raises(CaptureError, match="illegal memory access") as caught:
+        found.encode(crops(3))
+    assert caught.value.code == "device_failed"
+    assert "--device cpu" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "said", ["CUDA error: CUBLAS_STATUS_ALLOC_FAILED", "MPS backend out of memory", "CUDNN_STATUS_ALLOC_FAILED"]
+)
+def test_every_library_has_its_words_for_a_lack_of_memory(said: str) -> None:
+    assert is_out_of_memory(RuntimeError(said))
+
+
+def test_a_gpu_is_tried_with_as_many_crops_as_it_will_get(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ready(SmallEncoder(), half=None)
+    found.batch = 23
+    given = elsewhere(monkeypatch, found, 99, RuntimeError())
+    features = found.encode(crops(6))
+    assert given == [23, 23, 23, 23, 6]
+    assert features.shape == (6, 2048)
+
+
+def test_what_is_too_large_for_half_the_precision_is_done_with_all_of_it() -> None:
+    class Large(SmallEncoder):
+        def forward(self, pictures: Tensor) -> Tensor:
+            return super().forward(pictures) * (1e38 if pictures.dtype == torch.float32 else torch.inf)
+
+    found = ready(Large(), half=True)
+    features = found.encode(crops(3))
+    assert found.half is False
+    assert torch.equal(features, ready(Large()).encode(crops(3)))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +237,7 @@ def test_a_device_that_does_not_work_is_replaced_with_a_warning(monkeypatch: pyt
     assert "more" not in choice.warning
 
 
-@pytest.mark.parametrize(("free", "batch"), [(80 << 30, 256), (4 << 30, 51), (10 << 20, 1)])
+@pytest.mark.parametrize(("free", "batch"), [(80 << 30, 64), (4 << 30, 51), (10 << 20, 1)])
 def test_a_batch_is_what_fits_into_half_of_the_free_memory(
     monkeypatch: pytest.MonkeyPatch, free: int, batch: int
 ) -> None:

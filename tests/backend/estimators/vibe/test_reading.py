@@ -122,7 +122,7 @@ def test_nobody_seen_is_nothing_said() -> None:
     reader.close()
 
 
-def test_a_network_that_is_too_slow_is_waited_for() -> None:
+def test_a_network_that_is_too_slow_is_waited_for(whole: list[Spoken]) -> None:
     reader = VibeReader(small_networks(), CPU, compat=True)
     encode, waiting = reader.encoder.encode, []
 
@@ -135,6 +135,32 @@ def test_a_network_that_is_too_slow_is_waited_for() -> None:
         reader.see(picture(frame), [boxed(1, frame)])
         waiting.append(sum(not future.done() for future in reader._features))
     assert max(waiting) <= 3
+    # Nobody wrote over the crops that waited.
+    (late,) = reader.settle(lambda person: (None, 0))
+    assert farthest(joined([late], 1), joined(whole, 1)) < 1e-5
+    reader.close()
+
+
+def test_what_the_device_cannot_do_over_time_the_cpu_does(whole: list[Spoken], monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = VibeReader(small_networks(), CPU, compat=True)
+    spoken_of, tried = reader._spoken, []
+
+    def unable(*arguments) -> Spoken:
+        tried.append(reader.encoder.device.type)
+        if reader.encoder.device.type != "cpu":
+            raise NotImplementedError("The operator 'aten::gru' is not implemented.")
+        return spoken_of(*arguments)
+
+    monkeypatch.setattr(reader, "_spoken", unable)
+    for frame in range(COUNT):
+        reader.see(picture(frame), [boxed(1, frame)])
+    reader._send()
+    [future.result() for future in reader._features]
+    reader.encoder.device = torch.device("meta")  # stands for a GPU
+    (said,) = reader.settle(lambda person: (None, 0))
+    assert tried == ["meta", "cpu"]
+    assert "aten::gru" in reader.encoder.warnings[0]
+    assert farthest(joined([said], 1), joined(whole, 1)) < 1e-5
     reader.close()
 
 
