@@ -142,6 +142,7 @@ class _Fitted:
         before = self.costs(carried)
         kept = np.ones(len(before), dtype=bool)
         while True:
+            heed(1.0)
             share = _ease(self.whole.times, kept)
             path = carried.path + share[:, None] * (change.path - carried.path)
             eased = Change(path, change.weighted(share).turns)
