@@ -106,6 +106,9 @@ class Encoder:
             return features
         except RuntimeError as error:
             memory = is_out_of_memory(error)
+            if self.half and not memory:  # some devices cannot calculate so with everything
+                self.half, self._rough = False, None
+                return None
             if self.device.type == "cpu" and not memory:
                 raise
             failure = error.with_traceback(None)  # which would hold on to everything that was on its way
@@ -135,7 +138,14 @@ class Encoder:
         return torch.bfloat16 if self.device.type == "cpu" else torch.float16
 
     def _half_will_do(self, crops: Tensor) -> bool:
-        exact, rough = (self._run(crops, half) for half in (False, True))
+        exact = self._run(crops, half=False)
+        try:
+            rough = self._run(crops, half=True)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            self._rough = None  # this device cannot calculate so
+            return False
         near = bool(self._apart(exact, rough) < _MOST_APART_M)  # not where a number overflowed
         will_do = near and self._seconds(crops, half=True) < self._seconds(crops, half=False)
         if not will_do:
