@@ -37,13 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     with _session(events=getattr(options, "events", False)) as session:
         try:
-            return options.command(options, session)
+            status: int = options.command(options, session)
+            sys.stdout.flush()
+            return status
         except CaptureError as error:
             take = getattr(error, "take", None)
             take = session.kept_take() if take is None else take
             failure = Failed(error.code, error.message, error.hint, take)
         except KeyboardInterrupt:
             return session.end(Cancelled(session.kept_take()), CANCELLED)
+        except BrokenPipeError:  # whoever read has read enough, such as `head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more
+            return FAILED
         except Exception as error:  # the one broad catch of the backend: nobody above it could say what went wrong
             traceback.print_exc(file=sys.stderr)
             failure = _unexpected(error, session.kept_take())
@@ -155,9 +160,12 @@ def export(options: argparse.Namespace, session: Session) -> int:
         options.refuse("--one-euro is VIBE's own smoothing, of the poses of --format smpl only")
     if given and not options.one_euro:
         options.refuse("--min-cutoff and --beta are those of --one-euro, which is not asked for")
+    if options.models and options.format != "smpl":
+        options.refuse("--models is for the vertices and joints of --format smpl only")
     smoothing = PublishedOneEuro(**given) if options.one_euro else None
     take = load_take(Path(options.take))
-    print(exporting.export(take, Path(options.out), options.format, options.person, smoothing))
+    body = exporting.open_body(Path(options.models)) if options.models else None
+    print(exporting.export(take, Path(options.out), options.format, options.person, smoothing, body))
     return DONE
 
 
@@ -213,16 +221,20 @@ def fetch_models(options: argparse.Namespace, session: Session) -> int:
 
 def verify_models(options: argparse.Namespace, session: Session) -> int:
     """``vibe models verify``: whether every model file is whole, told by its sha256."""
-    from .models import default_folder, verify
+    from .models import default_folder, locate
+    from .published import no_folder
 
     folder = Path(options.models) if options.models else default_folder()
-    states = verify(folder)
-    for item, state in states:
+    files = locate(folder)
+    for item, _, state in files:
         print(f"{item.name}: {state}")
-    wrong = [item.name for item, state in states if state != "verified"]
+    wrong = [item.name for item, _, state in files if state != "verified"]
     if wrong:
+        missing = no_folder((folder, default_folder())) if options.models else ""
         raise CaptureError(
-            "models_not_verified", f"Not as they should be: {', '.join(wrong)} in {folder}.", "Run `vibe models fetch`."
+            "models_not_verified",
+            f"{missing}Not as they should be: {', '.join(wrong)} in {folder}.",
+            "Run `vibe models fetch`.",
         )
     return DONE
 
@@ -255,6 +267,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("out", metavar="OUT.npz")
     command.add_argument("--format", choices=("joints", "amass", "smpl"), required=True)
     command.add_argument("--person", type=int, metavar="ID", help="whom, where there are several")
+    command.add_argument(
+        "--models", default="", metavar="DIR",
+        help="smpl: folder of SMPL's and the regressors' files, to add vertices and joints",
+    )  # fmt: skip
     command.add_argument("--one-euro", action="store_true", help="smpl: smooth the poses as VIBE's demo does")
     command.add_argument("--min-cutoff", type=_not_negative, metavar="C", help="of --one-euro, instead of 0.004")
     command.add_argument("--beta", type=_not_negative, metavar="B", help="of --one-euro, instead of 0.7")

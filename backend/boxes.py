@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,20 +24,35 @@ _MIN_SCORE = 0.5
 class BoxedPeople:
     """Reads the landmarks of people whose boxes are known; stands in for ``PeopleTracker``."""
 
-    def __init__(self, path: Path, landmark_model: LandmarkReader | None, *, mirror: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        landmark_model: LandmarkReader | None,
+        *,
+        people: Literal["all"] | int = "all",
+        mirror: bool = True,
+        exact: bool = False,
+    ) -> None:
         """Reads ``frames (N,)``, ``boxes (N, 4)`` (centre x, y, width, height, pixels) and maybe ``person (N,)``.
 
-        Without a ``landmark_model`` everybody is taken to be where the boxes are.
+        Args:
+            path: of the ``.npz``.
+            landmark_model: None where landmarks are not wanted; everybody is taken to be where the boxes are.
+            people: at most so many: those whose boxes cover the most, all frames of the file together.
+            mirror: whether mirror images are read too.
+            exact: everybody is taken to be where the boxes are, even where no landmarks can be read.
 
         Raises:
             CaptureError: ``boxes_unreadable``.
         """
-        frames, boxes, people = _load(path)
+        frames, boxes, persons = _load(path)
         self._reader = landmark_model
-        self._mirror = mirror
+        self._mirror, self._exact = mirror, exact
         self._boxes: dict[int, list[tuple[int, Array]]] = {}
-        for frame, box, person in zip(frames.tolist(), boxes, people.tolist(), strict=True):
-            self._boxes.setdefault(frame, []).append((person, box))
+        wanted = _largest(boxes, persons, people)
+        for frame, box, person in zip(frames.tolist(), boxes, persons.tolist(), strict=True):
+            if person in wanted:
+                self._boxes.setdefault(frame, []).append((person, box))
 
     def record(self) -> dict[str, Any]:
         """Nothing: the boxes are in their file."""
@@ -46,7 +62,7 @@ class BoxedPeople:
         """Nothing to do."""
 
     def update(self, frame_index: int, time_s: float, image_rgb: np.ndarray) -> list[Observation]:
-        """The people whose boxes lie in this frame and in whose box a body is seen."""
+        """The people whose boxes lie in this frame; those in whose box no body is seen only where boxes are exact."""
         seen = []
         for person, (x, y, width, height) in self._boxes.get(frame_index, []):
             region = Region(np.array([x, y]), float(max(width, height)) * REGION_SCALE, 0.0)
@@ -57,10 +73,21 @@ class BoxedPeople:
             # The network reads best when the hips are in the middle, and it says itself where they are.
             region = region_of_body(first.image_px[CENTRE], first.image_px[TOP])
             landmarks = self._reader.read(image_rgb, region)
-            if landmarks.score > _MIN_SCORE:
+            if self._exact:
+                if landmarks.score <= _MIN_SCORE:  # of somebody who is there, and whom it does not see
+                    landmarks = replace(landmarks, visibility=np.zeros_like(landmarks.visibility))
+                seen.append(Observation(person, region, landmarks, None, np.array([x, y, width, height])))
+            elif landmarks.score > _MIN_SCORE:
                 mirrored = self._reader.read(image_rgb, region, mirrored=True) if self._mirror else None
                 seen.append(Observation(person, region, landmarks, mirrored))
         return seen
+
+
+def _largest(boxes: Array, persons: NDArray[np.int64], people: Literal["all"] | int) -> set[int]:
+    """The numbers of the people who are wanted: of boxes (N, 4), each a person's (N,), the largest in all."""
+    areas = {person: float(boxes[persons == person, 2:].prod(axis=1).sum()) for person in np.unique(persons).tolist()}
+    ranked = sorted(areas, key=lambda person: (-areas[person], person))
+    return set(ranked if people == "all" else ranked[:people])
 
 
 def _load(path: Path) -> tuple[NDArray[np.int64], Array, NDArray[np.int64]]:

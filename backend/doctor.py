@@ -18,8 +18,8 @@ from typing import Literal
 
 from vibe_blender.contract.version import VERSION
 
-from .models import default_folder, verify
-from .published import LICENCE, find_published, missing
+from .models import default_folder, locate
+from .published import LICENCE, find_published, missing, no_folder
 
 _OLDEST_PYTHON = (3, 11)
 _FREE_BYTES = 1 << 30
@@ -144,6 +144,7 @@ def diagnose(models: Path | None = None) -> Diagnosis:
             _blender(),
             *(Finding(device.name, "ok", device.label) for device in devices),
             *files,
+            *_named(models),
             _disk(folder),
             _writable(folder),
         ),
@@ -160,19 +161,16 @@ def _estimator(name: str, label: str, findings: Iterable[Finding]) -> EstimatorS
 
 
 def _vibe(folder: Path, packages: Iterable[Finding], torch: Finding, files: Iterable[Finding]) -> EstimatorState:
-    """VIBE shares the detector, which it also takes from the default folder, and needs torch and published files."""
-    if folder != default_folder():
-        there = {item.name for item, state in verify(default_folder()) if state == "verified"}
-        files = [finding for finding in files if finding.subject not in there]
+    """VIBE shares the detector, and needs torch and published files."""
     if torch.state != "ok":
         remedy = "Add the network packages in the panel, or install `vibe-for-blender[networks]` with pip."
         torch = replace(torch, state="problem", remedy=torch.remedy or remedy)
     needed = []
-    absent = missing(find_published(folder, default_folder()), "vibe")
-    if absent:
+    found = find_published(folder, default_folder())
+    if absent := missing(found, "vibe"):
         names = ", ".join(item.name for item in absent)
         remedy = f"Put them into {folder}; `vibe models list` says where to get them (licence: {LICENCE})."
-        needed.append(Finding("published files", "problem", f"missing: {names}", remedy))
+        needed.append(Finding("published files", "problem", f"{no_folder(found.folders)}missing: {names}", remedy))
     return _estimator("vibe", "VIBE (published weights)", (*packages, torch, *files, *needed))
 
 
@@ -235,12 +233,18 @@ def _devices(with_torch: bool) -> Iterator[Device]:
 
 
 def _model_files(folder: Path) -> Iterator[Finding]:
-    for item, state in verify(folder):
-        place = f"{folder / item.name}"
+    """Those of the default road, which may be in the default folder where this is that of the published files."""
+    for item, path, state in locate(folder):
         if state == "verified":
-            yield Finding(item.name, "ok", f"verified, {place}")
+            yield Finding(item.name, "ok", f"verified, {path}")
         else:
-            yield Finding(item.name, "problem", f"{state}, {place}", "Run `vibe models fetch`.")
+            yield Finding(item.name, "problem", f"{state}, {path}", "Run `vibe models fetch`.")
+
+
+def _named(folder: Path | None) -> Iterator[Finding]:
+    if folder is not None and not folder.is_dir():
+        remedy = "Name that of the model files, or leave out --models."
+        yield Finding("folder", "note", f"There is no folder {folder}.", remedy)
 
 
 def _disk(folder: Path) -> Finding:

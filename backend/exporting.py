@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from errno import ENOSPC
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.models import default_folder
+from backend.packages import require_package
+from backend.published import find_published, require
 from backend.published_smoothing import PublishedOneEuro
 from backend.weak_camera import over_the_picture
 from vibe_blender.contract.errors import CaptureError
@@ -24,14 +29,47 @@ from vibe_blender.contract.quaternions import (
 )
 from vibe_blender.contract.take import NetworkWords, Person, Take
 
+if TYPE_CHECKING:
+    from backend.body.smpl import Points, Smpl
+
 Arrays = dict[str, NDArray[np.generic]]
 FORMATS = ("joints", "amass", "smpl")
 
 
+def open_body(folder: Path) -> Smpl:
+    """The SMPL body and the joint regressors that ``export`` can add vertices and joints with.
+
+    Args:
+        folder: of the published files, in any layout; the default folder is looked through too.
+
+    Raises:
+        CaptureError: ``published_missing``, ``torch_missing``, ``smplx_missing``, or what is wrong with a file.
+    """
+    files = find_published(folder, default_folder())
+    body, extra = require(files, "smpl", "regressor_extra")
+    for package in ("torch", "smplx"):
+        require_package(package, "Posing SMPL")
+    from backend.body.smpl import load_smpl
+
+    return load_smpl(body, extra, files.regressor_h36m)
+
+
 def export(
-    take: Take, path: Path, kind: str, person_id: int | None = None, smoothing: PublishedOneEuro | None = None
+    take: Take,
+    path: Path,
+    kind: str,
+    person_id: int | None = None,
+    smoothing: PublishedOneEuro | None = None,
+    body: Smpl | None = None,
 ) -> Path:
     """Writes the take to ``path`` in one of ``FORMATS``, whole or not at all.
+
+    A take with a notice, of what limits its use, hands it on as ``notice ()``, a text.
+
+    With a ``body``, ``smpl`` also has what the published program gives: ``verts (T, 6890, 3)`` and
+    ``joints3d (T, 49, 3)``, in the order of ``JOINTS49``, and, where the body has their regressor,
+    ``joints_h36m (T, 17, 3)``; float32 metres, from SMPL's own origin, in the axes in which the network put the body
+    (x right, y down, z forward), by each frame's own ``rotmat``, smoothed or not, and ``betas``.
 
     Args:
         take: what was captured.
@@ -39,16 +77,22 @@ def export(
         kind: ``joints``, ``amass`` or ``smpl``.
         person_id: whom; None is everybody for ``joints``, and the only one there is for the others.
         smoothing: of ``smpl``'s poses.
+        body: from ``open_body``.
 
     Raises:
-        CaptureError: ``no_such_person``, ``which_person``, ``export_unwritable`` or ``disk_full``.
+        CaptureError: ``no_such_person``, ``which_person``, ``not_smpl``, ``export_unwritable`` or ``disk_full``.
     """
+    points: Iterator[Points] = iter(())
     if kind == "joints":
         arrays = joints(take, person_id)
     else:
         person = _one_person(take, person_id)
         arrays = amass(take, person) if kind == "amass" else smpl(take, person, smoothing)
-    _write(path, arrays)
+        if body is not None:
+            points = _points(take, arrays, body)
+    if take.notice:
+        arrays["notice"] = np.array(take.notice)
+    _write(path, arrays, points)
     return path
 
 
@@ -118,13 +162,27 @@ def smpl(take: Take, person: Person, smoothing: PublishedOneEuro | None = None) 
         ``frames (T,)`` video frame numbers; ``cam (T, 3)`` scale and shift; ``poses (T, 72)`` axis-angle and
         ``rotmat (T, 24, 3, 3)``, joint to parent, the root's from the body to the camera frame; ``betas (T, 10)``;
         ``boxes (T, 4)`` centre x, y, width, height of the square crop, pixels; of a network's own words also
-        ``orig_cam (T, 4)``, the weak camera over the whole picture: scale x, y and shift x, y.
+        ``orig_cam (T, 4)``, the weak camera over the whole picture: scale x, y and shift x, y. ``rotmat`` is float32.
     """
     arrays = _as_seen(take, person) if person.words is None else _as_said(take, person, person.words)
     if smoothing is not None:
         arrays["poses"] = smoothing.smooth(np.asarray(arrays["poses"], dtype=float))
         arrays["rotmat"] = to_matrices(from_axis_angles(arrays["poses"].reshape(arrays["rotmat"].shape[:-1])))
+    arrays["rotmat"] = arrays["rotmat"].astype(np.float32)
     return arrays
+
+
+def _points(take: Take, arrays: Arrays, body: Smpl) -> Iterator[Points]:
+    """The vertices and joints of ``smpl``'s bodies, part by part."""
+    if take.body != "smpl":
+        raise CaptureError(
+            "not_smpl",
+            f"The shape in this take is that of the {take.body}, which means nothing to SMPL.",
+            "Leave out --models, or capture the video with the estimator vibe.",
+        )
+    from backend.body.smpl import points_in_parts
+
+    return points_in_parts(body, arrays["rotmat"], arrays["betas"])
 
 
 def _as_seen(take: Take, person: Person) -> Arrays:
@@ -186,6 +244,26 @@ def _slerp(a: NDArray[np.floating], b: NDArray[np.floating], share: NDArray[np.f
     return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
 
 
+def _append(file: BinaryIO, points: Iterator[Points], count: int) -> None:
+    """Adds points of ``count`` frames to an .npz; of the vertices, a megabyte for a dozen frames, never all at once."""
+    first = next(points, None)
+    if first is None:
+        return
+    joints: dict[str, list[NDArray[np.generic]]] = {"joints3d": [], "joints_h36m": []}
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("verts.npy", "w", force_zip64=True) as member:
+            shape = {"descr": "<f4", "fortran_order": False, "shape": (count, *first.vertices.shape[1:])}
+            np.lib.format.write_array_header_1_0(member, shape)
+            for part in chain([first], points):
+                member.write(np.ascontiguousarray(part.vertices, "<f4").tobytes())
+                joints["joints3d"].append(part.joints49)
+                joints["joints_h36m"] += [] if part.h36m is None else [part.h36m]
+        for name, parts in joints.items():
+            if parts:
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.concatenate(parts), allow_pickle=False)
+
+
 def _one_person(take: Take, person_id: int | None) -> Person:
     if person_id is not None:
         return take.person(person_id)
@@ -199,7 +277,7 @@ def _one_person(take: Take, person_id: int | None) -> Person:
     )
 
 
-def _write(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+def _write(path: Path, arrays: Mapping[str, NDArray[np.generic]], points: Iterator[Points]) -> None:
     if path.is_file() and path.stat().st_size and not zipfile.is_zipfile(path):
         raise CaptureError(
             "export_unwritable", f"{path} is there already and is no .npz file.", "Choose another name for the export."
@@ -207,8 +285,9 @@ def _write(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     unfinished = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:  # a name would be given another ending
+        with unfinished.open("w+b") as file:  # a name would be given another ending
             np.savez_compressed(file, **arrays)
+            _append(file, points, len(arrays.get("frames", ())))
         unfinished.replace(path)
     except OSError as error:
         if error.errno == ENOSPC:

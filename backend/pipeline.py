@@ -157,6 +157,8 @@ class _Capture:
         if people is None:
             return
         now = self._settings()
+        if self._road.spoken:  # earlier versions noted it with networks too, where it does nothing
+            before["fast"] = now["fast"]
         different = [name for name in {**now, **before} if now.get(name) != before.get(name)]
         if different:
             raise CaptureError(

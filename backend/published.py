@@ -7,10 +7,10 @@ import mmap
 import re
 import zipfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 
@@ -152,15 +152,37 @@ def require(files: PublishedFiles, *slots: Slot) -> tuple[Path, ...]:
     absent = [item for item in PUBLISHED if item.slot in slots and getattr(files, item.slot) is None]
     if absent:
         places = " or ".join(str(folder) for folder in files.folders) or "any folder"
-        names = " and ".join(filter(None, (", ".join(item.name for item in absent[:-1]), absent[-1].name)))
         raise CaptureError(
             "published_missing",
-            f"{names} {'is' if len(absent) == 1 else 'are'} not in {places}.{_near_miss(files, absent)}",
-            f"Get {'it' if len(absent) == 1 else 'them'} from "
-            f"{'; '.join(dict.fromkeys(item.source for item in absent))} (licence: {LICENCE}), and name the folder "
-            "with --models.",
+            f"{no_folder(files.folders)}{_listed(item.name for item in absent)} "
+            f"{'is' if len(absent) == 1 else 'are'} not in {places}.{_near_miss(files, absent)}",
+            f"Get {_with_sources(absent)} (licence: {LICENCE}), and name the folder with --models.",
         )
     return tuple(getattr(files, slot) for slot in slots)
+
+
+def no_folder(folders: Sequence[Path]) -> str:
+    """A sentence about the folder that somebody named and that is none, with a space after it, or nothing.
+
+    Args:
+        folders: that were looked through; the last is the default one, which need not be there.
+    """
+    return next((f"There is no folder {folder}. " for folder in folders[:-1] if not folder.is_dir()), "")
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _with_sources(absent: Sequence[PublishedFile]) -> str:
+    """Each of the files with where it is to be had; the archive, where several are, is named in full once."""
+    by_source: dict[str, list[str]] = {}
+    for item in absent:
+        by_source.setdefault(item.source, []).append(item.name)
+    text = "; ".join(f"{_listed(names)} from {source}" for source, names in by_source.items())
+    before, archive, after = text.partition(_ARCHIVE)
+    return before + archive + after.replace(_ARCHIVE, "the same archive")
 
 
 def _near_miss(files: PublishedFiles, absent: Sequence[PublishedFile]) -> str:
@@ -212,9 +234,17 @@ def _recognised(path: Path) -> Slot | None:
 
 
 def _regressor(path: Path) -> Slot | None:
-    shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+    with path.open("rb") as file:
+        shape = _shape(file)
     slots: dict[tuple[int, ...], Slot] = {(9, _VERTICES): "regressor_extra", (17, _VERTICES): "regressor_h36m"}
     return slots.get(shape)
+
+
+def _shape(file: IO[bytes]) -> tuple[int, ...]:
+    """The shape that the beginning of an .npy file tells."""
+    first = np.lib.format.read_magic(file) == (1, 0)
+    read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+    return read(file)[0]
 
 
 def _archive_of_arrays(path: Path) -> Slot | None:
@@ -225,8 +255,7 @@ def _archive_of_arrays(path: Path) -> Slot | None:
         if not {"v_template.npy", "shapedirs.npy", "posedirs.npy", "J_regressor.npy", "weights.npy"} <= names:
             return None
         with archive.open("v_template.npy") as file:
-            np.lib.format.read_magic(file)
-            shape, _, _ = np.lib.format.read_array_header_1_0(file)
+            shape = _shape(file)
     return "smpl" if shape == (_VERTICES, 3) and sex_of(path) == "neutral" else None
 
 

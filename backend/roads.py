@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from backend.estimators.estimate import Estimate
 from backend.estimators.keypoints import Evidence, KeypointEstimator
 from backend.estimators.words import Said
 from backend.landmarks import LandmarkModel
+from backend.packages import require_package
 from backend.recording import Recording
 from backend.tracking import Observation, PeopleTracker
 from vibe_blender.contract.errors import CaptureError
@@ -162,7 +163,9 @@ class VibeRoad:
 
     def settings(self) -> dict[str, Any]:
         """The estimator, and what changes its words."""
-        return {"estimator": "vibe", "chunk": self._job.chunk, "compat": self._job.compat}
+        # Landmarks in given boxes are read only where the motion shall be refined: all frames have them, or none.
+        landmarks = {"refine": True} if self._job.boxes and self._job.refine else {}
+        return {"estimator": "vibe", "chunk": self._job.chunk, "compat": self._job.compat, **landmarks}
 
     def record(self) -> dict[str, Any]:
         """Whether half the precision is enough, so that a resumed capture says the same."""
@@ -174,7 +177,8 @@ class VibeRoad:
 
     def see(self, picture: np.ndarray, seen: Sequence[Observation]) -> None:
         """Shows them to the networks."""
-        self._reader.see(picture, seen)
+        given = [one if one.box is None else replace(one, landmarks=None) for one in seen]  # boxes are taken as given
+        self._reader.see(picture, given)
 
     def settle(self, recording: Recording) -> None:
         """What the networks say."""
@@ -213,12 +217,7 @@ def device_of(job: Job) -> tuple[str, str]:
     """
     if job.estimator == "keypoints":
         return "cpu", ""
-    if importlib.util.find_spec("torch") is None:
-        raise CaptureError(
-            "torch_missing",
-            "VIBE needs PyTorch, which is not installed.",
-            "Install the network packages in the panel, or `vibe-for-blender[networks]` with pip.",
-        )
+    require_package("torch", "VIBE")
     from backend.estimators.vibe import choose_device
 
     choice = choose_device(job.device)
@@ -226,25 +225,26 @@ def device_of(job: Job) -> tuple[str, str]:
 
 
 def open_people(job: Job) -> People:
-    """Who is where, found or given."""
-    mirror = job.estimator == "keypoints" and not job.fast
-    if job.boxes and job.estimator != "keypoints":
-        return BoxedPeople(Path(job.boxes), None)
-    reader = LandmarkModel(_landmark_file(job, models.LANDMARK_NETWORK), threads=2)
-    if job.boxes:
-        return BoxedPeople(Path(job.boxes), reader, mirror=mirror)
-    detector = PersonDetector(_landmark_file(job, models.PERSON_DETECTOR), threads=2)
-    if job.people == "all":
-        return PeopleTracker(detector, reader, people="all", mirror=mirror)
-    wanted = 1 if job.people == "largest" else int(job.people)
-    return PeopleTracker(detector, reader, people=wanted, mirror=mirror)
+    """Who is where, found or given.
 
-
-def _landmark_file(job: Job, file: models.ModelFile) -> Path:
+    Raises:
+        CaptureError: of a file or a folder that is not there, or not what it should be.
+    """
     folder = Path(job.models) if job.models else None
-    if folder is not None and job.estimator != "keypoints" and not (folder / file.name).is_file():
-        folder = None  # it is the folder of the published files, where nobody expects ours
-    return models.find(file.name, folder)
+    if folder is not None and not folder.is_dir():
+        raise CaptureError(
+            "no_such_folder", f"There is no folder {folder}.", "Name that of the model files, or leave out --models."
+        )
+    mirror = job.estimator == "keypoints" and not job.fast
+    wanted: Literal["all"] | int = "all" if job.people == "all" else 1 if job.people == "largest" else int(job.people)
+    if job.boxes and job.estimator != "keypoints" and not job.refine:
+        return BoxedPeople(Path(job.boxes), None, people=wanted)
+    reader = LandmarkModel(models.find(models.LANDMARK_NETWORK.name, folder), threads=2)
+    if job.boxes:
+        exact = job.estimator != "keypoints"
+        return BoxedPeople(Path(job.boxes), reader, people=wanted, mirror=mirror, exact=exact)
+    detector = PersonDetector(models.find(models.PERSON_DETECTOR.name, folder), threads=2)
+    return PeopleTracker(detector, reader, people=wanted, mirror=mirror)
 
 
 def open_road(job: Job, device: str, focal_px: float, centre_px: np.ndarray) -> Road:

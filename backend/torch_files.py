@@ -29,8 +29,8 @@ _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _FORMAT_VERSION = 1001
 _COUNT_BYTES = 8
 _MOST_AXES = 8
-# The pickled part of a published file, optimizer and order of the training set included, has less than two megabytes;
-# as objects a byte of it can take fifty.
+# The pickled part of a published file, optimizer and order of the training set included, should have less than two
+# megabytes; as objects a byte of it can take fifty.
 _MOST_PICKLE_BYTES = 4 << 20
 _MOST_DATA_BYTES = 4 << 30
 _ELSEWHERE = "Get the file again, from where its authors publish it."

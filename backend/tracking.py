@@ -61,7 +61,7 @@ class Observation:
         region: where the person was looked for.
         landmarks: the reading of the region; None where only a box is known.
         mirrored: the reading of its mirror image, turned back; None where none was asked for.
-        box: (4,) centre x, y, width, height, pixels, where the user gave one.
+        box: (4,) centre x, y, width, height, pixels, where the user gave one that is to be taken as it is.
     """
 
     person: int
@@ -71,10 +71,10 @@ class Observation:
     box: Array | None = None
 
     def extent(self) -> Array:
-        """(4,) centre x, y, width, height, pixels: the landmarks likely in the picture, or else the given box."""
-        if self.landmarks is None:
-            assert self.box is not None
+        """(4,) centre x, y, width, height, pixels: the given box, or else the landmarks likely in the picture."""
+        if self.box is not None:
             return self.box
+        assert self.landmarks is not None
         points = self.landmarks.image_px[:BODY_COUNT]
         likely = points[self.landmarks.presence[:BODY_COUNT] > _LIKELY]
         points = likely if len(likely) > 2 else points

@@ -299,7 +299,9 @@ class TestEndings:
         assert stream[-1] == Done(str(take), 60, 1)
         assert not [event for event in stream if isinstance(event, (Failed, Warned))]
 
-    def test_no_model_files(self, tmp_path, make_video):
+    def test_no_model_files(self, tmp_path, make_video, monkeypatch):
+        (tmp_path / "nothing").mkdir()
+        monkeypatch.setenv("VIBE_MODELS", str(tmp_path / "nothing"))
         line = refused(make_video(), tmp_path / "out.take", "--models", str(tmp_path / "nothing"))
         assert "pose_landmark_full.tflite is missing" in line
         assert "vibe models fetch" in line

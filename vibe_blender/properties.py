@@ -115,7 +115,8 @@ class VIBE_CaptureSettings(bpy.types.PropertyGroup):
     )
     fast: BoolProperty(  # type: ignore[valid-type]
         name="Fast",
-        description="Read every picture once only, not its mirror image too: half the time, a little less exact",
+        description="Keypoints reads every picture once only, not its mirror image too: half the time, a little less "
+        "exact",
         default=False,
     )
     refine: BoolProperty(  # type: ignore[valid-type]
@@ -182,7 +183,7 @@ class VIBE_CaptureSettings(bpy.types.PropertyGroup):
             people=str(self.people_count) if self.people == "count" else self.people,
             focal_mm=self.focal_mm if self.focal == "mm" else None,
             height_m=self.height_m if self.use_height else None,
-            fast=self.fast,
+            fast=self.fast and self.estimator == "keypoints",
             refine=self.refine,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -131,6 +132,42 @@ class Smpl(nn.Module):
             CaptureError: ``published_missing``.
         """
         return _present(self.h36m, _H36M[0]) @ vertices
+
+
+@dataclass(frozen=True)
+class Points:
+    """What VIBE's program gives of bodies besides their parameters, metres, as ``PosedBody`` has them.
+
+    Attributes:
+        vertices: (T, 6890, 3) float32 of the skin.
+        joints49: (T, 49, 3) float32 in the order of ``JOINTS49``.
+        h36m: (T, 17, 3) float32 of Human3.6M, None where the layer has no regressor for them.
+    """
+
+    vertices: np.ndarray
+    joints49: np.ndarray
+    h36m: np.ndarray | None
+
+
+def points_in_parts(smpl: Smpl, rotations: np.ndarray, betas: np.ndarray, part: int = 64) -> Iterator[Points]:
+    """The points of bodies, ``part`` frames at a time, so that a long clip takes no more memory than a short one.
+
+    Args:
+        smpl: with the regressor of the 49 joints.
+        rotations: (T, 24, 3, 3) joint to parent, the root's to the frame that is wanted.
+        betas: (T, 10).
+        part: how many frames at once.
+
+    Raises:
+        CaptureError: ``published_missing``.
+    """
+    for first in range(0, len(rotations), part):
+        some = slice(first, first + part)
+        with torch.inference_mode():
+            body = smpl(*(torch.tensor(values[some], dtype=torch.float32) for values in (rotations, betas)))
+            joints = smpl.joints49(body.vertices, body.joints)
+            h36m = None if smpl.h36m is None else smpl.joints_h36m(body.vertices).numpy()
+        yield Points(body.vertices.numpy(), joints.numpy(), h36m)
 
 
 def load_smpl(smpl: Path, extra: Path | None = None, h36m: Path | None = None) -> Smpl:

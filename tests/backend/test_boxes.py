@@ -92,6 +92,26 @@ def test_a_box_without_a_body_in_it_shows_nobody(path: Path) -> None:
     assert BoxedPeople(path, Reader(score=0.4)).update(3, 0.1, PICTURE) == []
 
 
+@pytest.mark.parametrize(
+    ("people", "expected"), [("all", [[1, 2], [1]]), (2, [[1, 2], [1]]), (1, [[1], [1]]), (9, [[1, 2], [1]])]
+)
+def test_only_as_many_as_are_wanted_those_whose_boxes_cover_the_most(path: Path, people: str | int, expected) -> None:
+    np.savez(path, **good())  # 40 x 90 twice is more than 80 x 60 once
+    found = BoxedPeople(path, None, people=people)
+    assert [[seen.person for seen in found.update(frame, 0.0, PICTURE)] for frame in (3, 5)] == expected
+
+
+@pytest.mark.parametrize("score", [0.9, 0.4])
+def test_exact_boxes_stay_as_they_are_whatever_is_read_in_them(path: Path, score: float) -> None:
+    np.savez(path, **good())
+    reader = Reader(score=score)
+    (seen,) = BoxedPeople(path, reader, exact=True).update(5, 0.2, PICTURE)
+    assert seen.extent().tolist() == [104, 120, 40, 90]
+    assert (seen.landmarks.visibility > 0).all() == (score > 0.5)
+    assert seen.landmarks.visibility.any() == (score > 0.5)
+    assert seen.mirrored is None
+
+
 def test_without_numbers_all_boxes_are_of_one_person(path: Path) -> None:
     np.savez(path, **good(frames=np.array([3, 4, 5], np.uint8), person=None))
     people = BoxedPeople(path, Reader())

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from backend import doctor
+from backend import doctor, models
 from backend.doctor import Finding, diagnose
 from backend.models import MODEL_FILES
 
@@ -16,7 +16,9 @@ from backend.models import MODEL_FILES
 @pytest.fixture
 def whole(monkeypatch, tmp_path):
     """A folder whose model files count as verified."""
-    monkeypatch.setattr(doctor, "verify", lambda folder: [(item, "verified") for item in MODEL_FILES])
+    monkeypatch.setattr(
+        doctor, "locate", lambda folder: [(item, folder / item.name, "verified") for item in MODEL_FILES]
+    )
     return tmp_path
 
 
@@ -24,7 +26,8 @@ def states(diagnosis) -> dict[str, str]:
     return {finding.subject: finding.state for finding in diagnosis.findings}
 
 
-def test_without_models_the_estimator_says_why_and_what_to_do(tmp_path):
+def test_without_models_the_estimator_says_why_and_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("VIBE_MODELS", str(tmp_path / "default"))
     record = json.loads(diagnose(tmp_path).to_json())
     estimator, _ = record["estimators"]
     assert record["capture_works"] is estimator["available"] is False
@@ -112,12 +115,20 @@ class TestVibe:
 
     def test_the_detector_may_lie_in_the_default_folder(self, vibe, whole, monkeypatch, tmp_path):
         self.put(whole, "spin_model_checkpoint.pth.tar", "vibe_model_wo_3dpw.pth.tar", "SMPL_NEUTRAL.pkl")
-        there = {tmp_path / "default"}
-        monkeypatch.setattr(
-            doctor,
-            "verify",
-            lambda folder: [(item, "verified" if folder in there else "missing") for item in MODEL_FILES],
-        )
-        assert vibe().available
-        there.clear()
+        monkeypatch.setattr(doctor, "locate", models.locate)
+        monkeypatch.setattr(models, "_state", lambda path, item: "verified" if path.is_file() else "missing")
         assert vibe().reason.startswith("pose_detection.tflite: missing")
+        assert not diagnose(whole).capture_works
+        (tmp_path / "default").mkdir()
+        for item in MODEL_FILES:
+            (tmp_path / "default" / item.name).touch()
+        assert vibe().available
+        assert diagnose(whole).capture_works
+        assert str(tmp_path / "default" / "pose_detection.tflite") in diagnose(whole).to_text()
+
+    def test_a_folder_that_is_none_is_told(self, vibe, whole):
+        diagnosis = diagnose(whole / "typo")
+        told = [finding.detail for finding in diagnosis.findings if finding.subject == "folder"]
+        assert told == [f"There is no folder {whole / 'typo'}."]
+        assert diagnosis.vibe.reason.startswith(f"published files: There is no folder {whole / 'typo'}. missing: ")
+        assert "folder" not in states(diagnose(whole))

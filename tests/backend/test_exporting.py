@@ -3,17 +3,24 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from backend.exporting import amass, export, joints, smpl
+from backend.__main__ import main
+from backend.exporting import amass, export, joints, open_body, smpl
 from backend.published_smoothing import PublishedOneEuro
+from tests.plain_networks import posed
+from tests.published_bodies import make_regressors, make_smpl_pkl
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.quaternions import from_axis_angles, from_matrices, to_matrices
 from vibe_blender.contract.skeleton import forward_kinematics
 from vibe_blender.contract.take import NetworkWords, Person
+from vibe_blender.contract.take_file import save_take
+from vibe_blender.contract.terms import notice_of
 
 
 def loaded(path) -> dict:
@@ -118,10 +125,15 @@ class TestSmpl:
         arrays = smpl(take, person)
         rotations = from_matrices(arrays["rotmat"])
         posed, _ = forward_kinematics(person.rest_joints, rotations, take.camera.to_camera(person.root))
-        np.testing.assert_allclose(posed, take.camera.to_camera(person.joints()), atol=1e-9)
+        np.testing.assert_allclose(posed, take.camera.to_camera(person.joints()), atol=1e-6)
         np.testing.assert_allclose(
-            to_matrices(from_axis_angles(arrays["poses"].reshape(-1, 24, 3))), arrays["rotmat"], atol=1e-9
+            to_matrices(from_axis_angles(arrays["poses"].reshape(-1, 24, 3))), arrays["rotmat"], atol=1e-6
         )
+
+    @pytest.mark.parametrize("smoothing", [None, PublishedOneEuro()])
+    def test_matrices_are_in_single_precision_whoever_said_them(self, take, smoothing):
+        for person in (take.person(1), spoken(take.person(1))):
+            assert smpl(take, person, smoothing)["rotmat"].dtype == np.float32
 
 
 def published_axis_angles(matrices: np.ndarray) -> np.ndarray:
@@ -209,7 +221,7 @@ class TestWords:
         assert np.array_equal(stored["poses"][0], raw["poses"][0])
         assert np.abs(np.diff(stored["poses"], axis=0)).sum() < 0.8 * np.abs(np.diff(raw["poses"], axis=0)).sum()
         np.testing.assert_allclose(
-            stored["rotmat"], to_matrices(from_axis_angles(stored["poses"].reshape(10, 24, 3))), atol=1e-12
+            stored["rotmat"], to_matrices(from_axis_angles(stored["poses"].reshape(10, 24, 3))), atol=1e-6
         )
         for name in ("frames", "cam", "betas", "boxes", "orig_cam"):
             assert np.array_equal(stored[name], raw[name])
@@ -223,6 +235,87 @@ class TestWords:
         poses = smpl(take, replace(person, words=words), PublishedOneEuro())["poses"]
         np.testing.assert_allclose(poses[:5, 22], [0, 0.02880368, 0.10085963, 0.11242889, 0.2665628], atol=1e-8)
         assert not np.delete(poses, 22, axis=1).any()
+
+
+class TestNotice:
+    @pytest.mark.parametrize("kind", ["joints", "amass", "smpl"])
+    def test_it_goes_with_the_file(self, take, tmp_path, kind):
+        bound = replace(take, estimator="vibe", notice="")
+        stored = loaded(export(bound, tmp_path / "bound.npz", kind, 1))
+        assert str(stored["notice"]) == notice_of("vibe") == bound.notice
+        assert "notice" not in loaded(export(take, tmp_path / "free.npz", kind, 1))
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    pytest.importorskip("torch", reason="the network packages are not installed")
+    pytest.importorskip("smplx", reason="the network packages are not installed")
+    folder = tmp_path_factory.mktemp("published é") / "vibe_data"
+    folder.mkdir()
+    return folder, make_smpl_pkl(folder / "SMPL_NEUTRAL.pkl", seed=4), *make_regressors(folder, seed=5)
+
+
+class TestPoints:
+    """What the published program gives besides: posed bodies, against SMPL's equations written out."""
+
+    @pytest.fixture
+    def vibe_take(self, take):
+        return replace(take, people=(spoken(take.person(1)),), body="smpl", estimator="vibe", notice="")
+
+    @pytest.mark.parametrize("options", [[], ["--one-euro"]])
+    def test_of_every_frame_s_own_pose_and_shape(self, published, vibe_take, tmp_path, monkeypatch, options):
+        from backend.body import smpl as layer
+
+        folder, made, extra, h36m = published
+        monkeypatch.setattr(layer.points_in_parts, "__defaults__", (4,))  # ten frames in three parts
+        path, out = save_take(vibe_take, tmp_path / "a.take"), tmp_path / "a.npz"
+        assert main(["export", str(path), str(out), "--format", "smpl", "--models", str(folder.parent), *options]) == 0
+        stored = loaded(out)
+        plain = smpl(vibe_take, vibe_take.people[0], PublishedOneEuro() if options else None)
+        assert set(stored) == {*plain, "notice", "verts", "joints3d", "joints_h36m"}
+        assert np.array_equal(stored["rotmat"], plain["rotmat"])
+        for name, count in (("verts", 6890), ("joints3d", 49), ("joints_h36m", 17)):
+            assert (stored[name].shape, stored[name].dtype) == ((10, count, 3), np.float32), name
+        for frame in (0, 3, 4, 9):
+            vertices, joints = posed(made, plain["rotmat"][frame].astype(float), plain["betas"][frame].astype(float))
+            np.testing.assert_allclose(stored["verts"][frame], vertices, atol=2e-5)
+            np.testing.assert_allclose(stored["joints_h36m"][frame], h36m @ vertices, atol=2e-5)
+            every = np.concatenate([joints, vertices[list(layer.VERTEX_JOINTS)], extra @ vertices])
+            places = [place for _, place in layer.JOINTS49]
+            np.testing.assert_allclose(stored["joints3d"][frame], every[places], atol=2e-5)
+
+    def test_without_the_h36m_regressor(self, published, vibe_take, tmp_path, monkeypatch):
+        monkeypatch.setenv("VIBE_MODELS", str(tmp_path / "none"))
+        folder = tmp_path / "some"
+        folder.mkdir()
+        for name in ("SMPL_NEUTRAL.pkl", "J_regressor_extra.npy"):
+            shutil.copy(published[0] / name, folder)
+        stored = loaded(export(vibe_take, tmp_path / "a.npz", "smpl", body=open_body(folder)))
+        assert {"verts", "joints3d"} <= set(stored)
+        assert "joints_h36m" not in stored
+
+    def test_what_is_missing_is_named(self, published, tmp_path, monkeypatch):
+        monkeypatch.setenv("VIBE_MODELS", str(tmp_path / "none"))
+        folder = tmp_path / "some"
+        folder.mkdir()
+        shutil.copy(published[0] / "SMPL_NEUTRAL.pkl", folder)
+        with pytest.raises(CaptureError, match=r"J_regressor_extra\.npy is not in") as caught:
+            open_body(folder)
+        assert caught.value.code == "published_missing"
+
+    @pytest.mark.parametrize("package", ["torch", "smplx"])
+    def test_without_the_packages(self, published, monkeypatch, package):
+        find = importlib.util.find_spec
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else find(name))
+        with pytest.raises(CaptureError) as caught:
+            open_body(published[0])
+        assert caught.value.code == f"{package}_missing"
+
+    def test_the_mannequin_s_shape_means_nothing_to_smpl(self, published, take, tmp_path):
+        with pytest.raises(CaptureError, match="mannequin") as caught:
+            export(take, tmp_path / "a.npz", "smpl", 1, body=open_body(published[0]))
+        assert caught.value.code == "not_smpl"
+        assert not (tmp_path / "a.npz").exists()
 
 
 class TestErrors:

@@ -212,6 +212,7 @@ class TestCapture:
             ["export", "t", "out.npz", "--format", "csv"],
             ["export", "t", "out.npz", "--format", "amass", "--one-euro"],
             ["export", "t", "out.npz", "--format", "joints", "--one-euro"],
+            ["export", "t", "out.npz", "--format", "amass", "--models", "m"],
             ["export", "t", "out.npz", "--format", "smpl", "--beta", "0.7"],
             ["export", "t", "out.npz", "--format", "smpl", "--one-euro", "--min-cutoff", "-1"],
             ["export", "t", "out.npz", "--format", "smpl", "--one-euro", "--beta", "nan"],
@@ -293,6 +294,22 @@ class TestJob:
         stream = events(out)
         assert [type(event) for event in stream] == [Hello, Failed]
         assert stream[-1].code == code
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has another error for it, and no `head`")
+def test_a_reader_that_has_read_enough_ends_it_quietly(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        command = [sys.executable, "-m", "backend", "models", "list", "--models", str(tmp_path)]
+        done = subprocess.run(command, cwd=REPOSITORY, stdout=pipe, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("options", [["--chunk", "9"], ["--compat"], ["--estimator", "vibe", "--fast"]])
+def test_an_option_for_another_estimator_is_refused(tmp_path, capsys, options):
+    assert main(["capture", "walk.mp4", "-o", str(tmp_path / "walk.take"), *options]) == 1
+    assert "is for the estimator" in capsys.readouterr().err
 
 
 def test_only_the_first_end_is_told():

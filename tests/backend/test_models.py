@@ -248,7 +248,8 @@ class TestFolder:
         monkeypatch.delenv("VIBE_MODELS")
         assert models.default_folder().parts[-2:] == ("vibe-for-blender", "models")
 
-    def test_find(self, folder, wheel, monkeypatch):
+    def test_find(self, folder, wheel, monkeypatch, tmp_path):
+        monkeypatch.setenv("VIBE_MODELS", str(tmp_path / "empty"))
         with pytest.raises(CaptureError) as caught:
             models.find("pose_detection.tflite", folder)
         assert caught.value.code == "model_missing"

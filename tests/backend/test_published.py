@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from backend import published
+from backend import models, published
 from backend.__main__ import main
 from backend.body.smpl_files import read_smpl
 from backend.model_list import list_files
+from backend.models import MODEL_FILES
 from backend.published import LICENCE, PUBLISHED, PublishedFiles, find_published, missing, require, sex_of
 from tests.published_bodies import make_arrays, make_regressors, make_smpl_pkl
 from vibe_blender.contract.errors import CaptureError
@@ -29,6 +32,16 @@ def default_folder(monkeypatch, tmp_path) -> Path:
     folder.mkdir()
     monkeypatch.setenv("VIBE_MODELS", str(folder))
     return folder
+
+
+@pytest.fixture
+def shipped(monkeypatch) -> dict[str, bytes]:
+    """Made contents of the landmark networks' files, which count as whole."""
+    contents = {item.name: item.name.encode() for item in MODEL_FILES}
+    sums = [(len(content), hashlib.sha256(content).hexdigest()) for content in contents.values()]
+    made = [replace(item, size_bytes=size, sha256=sha) for item, (size, sha) in zip(MODEL_FILES, sums, strict=True)]
+    monkeypatch.setattr(models, "MODEL_FILES", tuple(made))
+    return contents
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +167,7 @@ class TestByContent:
         (tmp_path / "open bracket.npy").write_bytes(header.replace(b"(9, 5)", b"(9, 5 "))
         (tmp_path / "no grammar.npy").write_bytes(header.replace(b"<f8", b",f8"))
         np.savez(tmp_path / "other.npz", pose=np.zeros(3))
+        shutil.copy(tmp_path / "other.npz", tmp_path / "archive.npy")
         assert names(find_published(tmp_path)) == {}
 
 
@@ -175,6 +189,25 @@ class TestMissing:
         assert caught.value.message == f"SMPL_NEUTRAL.pkl is not in {tmp_path}."
         assert "smpl.is.tue.mpg.de" in caught.value.hint
         assert LICENCE in caught.value.hint
+
+    def test_each_file_has_its_source_and_no_archive_is_named_twice(self, tmp_path):
+        with pytest.raises(CaptureError) as caught:
+            require(find_published(tmp_path), "spin", "vibe", "smpl")
+        hint = caught.value.hint
+        assert hint.startswith(f"Get {SLOTS['spin']} and {SLOTS['vibe']} from vibe_data.zip of the project VIBE")
+        assert "; SMPL_NEUTRAL.pkl from smpl.is.tue.mpg.de" in hint
+        assert hint.count("vibe_data.zip") == 1
+
+    @pytest.mark.parametrize("name", ["not there", "walk.mp4"])
+    def test_a_folder_that_is_none_is_told_first(self, tmp_path, default_folder, name):
+        (tmp_path / "walk.mp4").touch()
+        with pytest.raises(CaptureError) as caught:
+            require(find_published(tmp_path / name, default_folder), "smpl")
+        assert caught.value.message.startswith(f"There is no folder {tmp_path / name}. SMPL_NEUTRAL.pkl is not in ")
+        default_folder.rmdir()
+        with pytest.raises(CaptureError) as caught:
+            require(find_published(default_folder), "smpl")
+        assert caught.value.message.startswith("SMPL_NEUTRAL.pkl is not in ")
 
     def test_several_are_told_in_a_row(self, tmp_path):
         with pytest.raises(CaptureError, match=r"tar, vibe_model_wo_3dpw\.pth\.tar and SMPL_NEUTRAL\.pkl are not in"):
@@ -212,6 +245,7 @@ class TestList:
         assert main(["models", "list", "--models", str(tmp_path)]) == 0
         out = capsys.readouterr().out
         assert "vibe: complete\n" in out
+        assert "into a folder" not in out
         assert str(tmp_path / "data" / SLOTS["vibe"]) in out
 
     def test_as_json(self, tmp_path, default_folder, capsys):
@@ -224,6 +258,30 @@ class TestList:
         assert body["path"] == str(default_folder / "SMPL_NEUTRAL.npz")
         assert body["bytes"] is None
         assert record["vibe", SLOTS["spin"]]["state"] == "missing"
+
+    def test_what_is_complete_without_the_optional_files_asks_for_nothing(self, tmp_path, capsys):
+        put(tmp_path, SLOTS["spin"], SLOTS["vibe"], SLOTS["smpl"])
+        assert main(["models", "list", "--models", str(tmp_path)]) == 0
+        out = capsys.readouterr().out
+        assert "vibe: complete\n" in out
+        assert "into a folder" not in out
+
+    def test_a_folder_that_is_none(self, tmp_path, capsys):
+        assert main(["models", "list", "--models", str(tmp_path / "typo")]) == 0
+        assert capsys.readouterr().out.startswith(f"There is no folder {tmp_path / 'typo'}.\n")
+        assert main(["models", "verify", "--models", str(tmp_path / "typo")]) == 1
+        assert f"There is no folder {tmp_path / 'typo'}." in capsys.readouterr().err
+
+    def test_the_landmark_networks_may_lie_in_the_default_folder(self, tmp_path, default_folder, capsys, shipped):
+        for item in MODEL_FILES:
+            (default_folder / item.name).write_bytes(shipped[item.name])
+        published = put(tmp_path / "published", SLOTS["spin"])
+        assert main(["models", "list", "--models", str(published)]) == 0
+        assert "keypoints: complete\n" in capsys.readouterr().out
+        assert main(["models", "verify", "--models", str(published)]) == 0
+        (published / MODEL_FILES[0].name).write_bytes(b"damaged")
+        assert main(["models", "verify", "--models", str(published)]) == 1
+        assert f"{MODEL_FILES[0].name}: damaged" in capsys.readouterr().out
 
     def test_what_is_fetched_comes_first_and_names_its_size(self, tmp_path):
         listed = list_files(tmp_path)

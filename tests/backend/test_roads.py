@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,13 @@ import pytest
 import torch
 
 import backend.estimators.vibe as vibe
-from backend import models, roads
+from backend import models, packages, roads
 from backend.__main__ import main
 from backend.boxes import BoxedPeople
 from backend.checkpoints import load_image_encoder, load_vibe
+from backend.crops import Region
 from backend.exporting import smpl
+from backend.landmarks import Landmarks
 from backend.person_crops import cut_out, square_around
 from backend.pipeline import Cancelled, CaptureFailed
 from backend.roads import device_of, open_people
@@ -32,7 +35,7 @@ from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.protocol import Event, Frames, Hello, Job, PersonFound, Stage, Warned
 from vibe_blender.contract.quaternions import from_axis_angles, to_matrices
 from vibe_blender.contract.take import Take
-from vibe_blender.contract.take_file import load_take, partial_path
+from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path
 
 
 @pytest.fixture
@@ -257,12 +260,32 @@ def test_a_device_that_is_not_there_is_told_and_noted(
 def test_without_torch_hello_is_said_and_then_what_to_do(
     studio: Studio, actor: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(roads.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(CaptureError) as caught:
         capture(studio, Cast({1: (actor, range(12))}), 12)
     assert caught.value.code == "torch_missing"
     assert studio.events == [Hello("vibe", "auto")]
     assert device_of(Job("a", "b")) == ("cpu", "")
+
+
+def test_a_torch_that_is_broken_is_to_be_installed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "torch.py").write_text("raise OSError('libtorch.so is cut off')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch")
+    with pytest.raises(CaptureError) as caught:
+        device_of(Job("a", "b", estimator="vibe"))
+    assert caught.value.code == "torch_missing"
+    assert caught.value.message.endswith("cannot be loaded: libtorch.so is cut off.")
+    assert caught.value.hint == "Install it again."
+
+
+@pytest.mark.parametrize("estimator", ["keypoints", "vibe"])
+@pytest.mark.parametrize("name", ["typo", "walk.mp4"])
+def test_a_models_folder_that_is_none_is_refused(tmp_path: Path, estimator: str, name: str) -> None:
+    (tmp_path / "walk.mp4").touch()
+    with pytest.raises(CaptureError) as caught:
+        open_people(Job("a.mp4", "a.take", estimator=estimator, models=str(tmp_path / name)))
+    assert caught.value.message == f"There is no folder {tmp_path / name}."
 
 
 def test_given_boxes_are_taken_as_they_are(tmp_path: Path) -> None:
@@ -293,26 +316,72 @@ def test_with_given_boxes_a_capture_needs_no_landmarks(
     assert person.keypoints.shape == (22, 0, 3)
     assert person.words.boxes == pytest.approx(np.load(boxes)["boxes"])
     assert person.confidence.tolist() == [1.0] * 22
-    unrefined = person.rotations
-    assert pipeline.run(replace(job, refine=True), lambda event: None, Flag()).people == 1
-    assert np.array_equal(load_take(take).person(1).rotations, unrefined)
-    assert load_take(take).warnings == ("The motion of person 1 could not be refined: there are no landmarks.",)
+    monkeypatch.setenv("VIBE_MODELS", str(tmp_path / "empty"))
+    with pytest.raises(CaptureError) as caught:
+        pipeline.run(replace(job, refine=True), lambda event: None, Flag())
+    assert caught.value.code == "model_missing"
 
 
-def test_the_tracker_s_files_are_found_where_they_usually_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_given_boxes_are_refined_by_landmarks_that_are_read_in_them(
+    make_video: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, actor: Actor
+) -> None:
+    from threading import Event as Flag
+
+    from backend import pipeline
+
+    class Reader:
+        """Sees the actor, but not in the second frame."""
+
+        def __init__(self, path: Path, threads: int) -> None:
+            self.reads = 0
+
+        def read(self, image_rgb: np.ndarray, region: Region, mirrored: bool = False) -> Landmarks:
+            frame, self.reads = self.reads // 2, self.reads + 1
+            landmarks = Cast({1: (actor, range(75))}).update(frame, frame / 25, image_rgb)[0].landmarks
+            assert landmarks is not None
+            return replace(landmarks, score=0.1 if frame == 1 else 0.9)
+
+    monkeypatch.setattr(vibe, "open_networks", lambda *folders: small_networks())
+    monkeypatch.setattr(roads, "LandmarkModel", Reader)
+    monkeypatch.setattr(roads.models, "find", lambda name, folder: Path(name))
+    boxes, video, take = tmp_path / "boxes.npz", make_video(count=12, size=SIZE), tmp_path / "a.take"
+    np.savez(boxes, frames=np.arange(12), boxes=np.tile([48.0, 32.0, 20.0, 50.0], (12, 1)))
+    job = Job(str(video), str(take), estimator="vibe", boxes=str(boxes), compat=True)
+    pipeline.run(job, lambda event: None, Flag())
+    plain = load_take(take).person(1)
+    pipeline.run(replace(job, refine=True), lambda event: None, Flag())
+    refined = load_take(take).person(1)
+    assert refined.keypoints.shape == (12, 33, 3)
+    assert (refined.keypoints[..., 2].max(axis=1) > 0).tolist() == [True, False, *[True] * 10]
+    assert not np.array_equal(refined.rotations, plain.rotations)
+    for name in ("camera", "rotations", "betas", "boxes"):
+        assert np.array_equal(getattr(refined.words, name), getattr(plain.words, name))
+    assert np.array_equal(refined.boxes, plain.boxes)
+
+
+def test_a_capture_that_earlier_versions_noted_as_fast_is_resumed(studio: Studio, actor: Actor) -> None:
+    parts = {1: (actor, range(75))}
+    with pytest.raises(Cancelled):
+        capture(studio, Cast(parts), stop=lambda event: isinstance(event, Frames) and event.first_frame > 0)
+    with TakeWriter(studio.take, keep=True) as writer:
+        writer.note("settings", {**writer.noted("settings"), "fast": True})
+    assert capture(studio, Cast(parts), resume=True).status == "complete"
+
+
+def test_the_landmark_files_are_found_where_they_usually_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usual, named = tmp_path / "usual", tmp_path / "named"
     for folder in (usual, named):
         folder.mkdir()
     monkeypatch.setenv("VIBE_MODELS", str(usual))
     file = models.PERSON_DETECTOR
     (usual / file.name).write_bytes(b"x")
-    job = Job("a", "b", estimator="vibe", models=str(named))
-    assert roads._landmark_file(job, file) == usual / file.name
+    assert models.find(file.name, named) == usual / file.name
     (named / file.name).write_bytes(b"x")
-    assert roads._landmark_file(job, file) == named / file.name
+    assert models.find(file.name, named) == named / file.name
+    (usual / file.name).unlink()
     (named / file.name).unlink()
     with pytest.raises(CaptureError):
-        roads._landmark_file(Job("a", "b", models=str(named)), file)
+        models.find(file.name, named)
 
 
 def test_the_published_files_on_the_command_line_give_the_networks_own_numbers(

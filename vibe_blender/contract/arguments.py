@@ -25,7 +25,7 @@ def add_capture_arguments(parser: argparse.ArgumentParser) -> None:
     focal.add_argument("--focal-px", type=_between(1, 1e6), metavar="F", help="focal length in pixels")
     focal.add_argument("--focal-mm", type=_between(1, 5000), metavar="F", help="focal length on a full-frame sensor")
     add("--height", type=_between(0.4, 2.8), metavar="M", help="height of the person in metres")
-    add("--fast", action="store_true", help="read every picture once only, not its mirror image too")
+    add("--fast", action="store_true", help="keypoints: read every picture once only, not its mirror image too")
     add("--chunk", type=_at_least(1), metavar="N", help="vibe: forget after N frames (the published demo: 450)")
     add("--compat", action="store_true", help="vibe: full precision, and the published demo's camera")
     add("--refine", action="store_true", help="fit the motion to the landmarks once more, over the whole clip")

@@ -98,7 +98,7 @@ def _is_of(part: Path, video: Path) -> bool:
 
 def _noted_job(part: Path) -> Job | None:
     line = read_note(part, _KEY)
-    return Job.from_line(line) if isinstance(line, str) else None
+    return Job.from_line(line, noted=True) if isinstance(line, str) else None
 
 
 def _as_compared(path: str) -> str:

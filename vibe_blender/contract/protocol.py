@@ -20,6 +20,7 @@ PROTOCOL_VERSION = 1
 ESTIMATORS = ("keypoints", "vibe")
 DEVICES = ("auto", "cuda", "mps", "cpu")
 _WITHOUT_GPU = ("auto", "cpu")
+_ONLY_FOR = {"fast": "keypoints", "chunk": "vibe", "compat": "vibe"}
 _JOINT_COUNT = 24  # as in skeleton.py, which needs numpy
 _MAX_NUMBER = 2**31 - 1
 _MAX_FLOAT = 1e6
@@ -36,11 +37,11 @@ class Job:
         models: folder with the model files, empty for the user's own data folder.
         device: ``auto``, ``cuda``, ``mps`` or ``cpu``; ``keypoints`` runs on the CPU only.
         start, end: video frame range, end excluded, None for the whole video.
-        people: ``all``, ``largest`` or a number.
+        people: ``all``, ``largest`` or a number; of given boxes, those that cover the most in the whole file.
         boxes: ``.npz`` of boxes to use instead of detecting, empty to detect.
         focal_px, focal_mm: focal length in pixels, or in millimetres of a full-frame (36 x 24 mm) sensor.
         height_m: the actor's height, None to estimate it.
-        fast: read each crop once instead of also reading its mirror image.
+        fast: for ``keypoints``: read each crop once instead of also reading its mirror image.
         chunk: for ``vibe``: after so many frames of a person it forgets, as the published demo does after 450; None
             lets it remember from beginning to end.
         compat: for ``vibe``: full precision, and the camera as the published demo has it, which takes the box for the
@@ -50,7 +51,7 @@ class Job:
 
     Raises:
         CaptureError: of a job that makes no sense ``no_such_estimator``, ``no_such_device``, ``bad_range``,
-            ``bad_people`` or ``bad_number``.
+            ``bad_people``, ``bad_number`` or ``bad_option``.
     """
 
     video: str
@@ -78,6 +79,13 @@ class Job:
             raise CaptureError(
                 "no_such_estimator", f"There is no estimator {self.estimator!r}.", f"There are: {known}."
             )
+        for option, estimator in _ONLY_FOR.items():
+            if getattr(self, option) not in (None, False) and self.estimator != estimator:
+                raise CaptureError(
+                    "bad_option",
+                    f"{option} is for the estimator {estimator}, and {self.estimator} is chosen.",
+                    f"Leave out {option}, or choose {estimator}.",
+                )
         devices = DEVICES if self.estimator == "vibe" else _WITHOUT_GPU
         if self.device not in devices:
             known = ", ".join(devices)
@@ -106,9 +114,18 @@ class Job:
         return json.dumps(asdict(self), ensure_ascii=True) + "\n"
 
     @classmethod
-    def from_line(cls, line: str) -> Job:
-        """Reads a job; ``CaptureError`` where it is not one this version understands."""
+    def from_line(cls, line: str, *, noted: bool = False) -> Job:
+        """Reads a job; ``CaptureError`` where it is not one this version understands.
+
+        Args:
+            line: as ``to_line`` writes it.
+            noted: in a take, maybe by an earlier version, which took options that another estimator is for: they did
+                nothing and are left out.
+        """
         record = _record(line)
+        if noted:
+            chosen = record.get("estimator", cls.estimator)
+            record = {name: value for name, value in record.items() if _ONLY_FOR.get(name, chosen) == chosen}
         if record.get("protocol") != PROTOCOL_VERSION:
             raise _version_error(record.get("protocol"))
         kinds = get_type_hints(cls)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.body.keypoints import LANDMARK_NAMES, LANDMARKS
-from backend.body.model import SHAPE_COUNT, BodyModel
+from backend.body.model import BodyModel
 from backend.estimators.estimate import Estimate
 from backend.estimators.words import Said
 from backend.weak_camera import place_in_camera
@@ -23,7 +23,8 @@ _LEAST_SCALE = 0.05
 """A body twenty times as tall as its crop is a slip of the network; a scale of nothing would put it beyond reach."""
 _TRUSTED = 0.06
 """Where a joint misses its landmark by so much of the crop's side, its frame is trusted half."""
-_BETA_STEP = 0.1
+_HEIGHT_M, _HEIGHT_STEPS = 1e-3, 8
+"""A known height is met to so much, in at most so many steps."""
 
 
 class WordsEstimator:
@@ -58,13 +59,30 @@ class WordsEstimator:
         )
 
     def _shape(self, betas: Array) -> tuple[Array, float]:
-        """The shape (10,) nearest to ``betas`` that has the known height, and how much taller that is."""
+        """A shape (10,) near ``betas`` that has the known height, and how much taller that is.
+
+        The height, highest vertex less lowest, is convex in the shape; each step goes straight to where it would be
+        right if these two stayed the outermost (Polyak's step). Where no shape is as small, the nearest has to do.
+        """
+        first, slope = self._stature(betas)
         if self._height_m is None:
             return betas, 1.0
-        shapes = np.vstack([betas, betas + _BETA_STEP * np.eye(SHAPE_COUNT)])
-        heights = np.array([np.ptp(self._body.rest_vertices(shape)[:, 1]) for shape in shapes])
-        slope = (heights[1:] - heights[0]) / _BETA_STEP
-        return betas + slope * (self._height_m - heights[0]) / (slope @ slope), self._height_m / float(heights[0])
+        shape, height = best, reached = betas, first
+        for _ in range(_HEIGHT_STEPS):
+            if abs(reached - self._height_m) < _HEIGHT_M or not slope.any():
+                break
+            shape = shape + slope * (self._height_m - height) / (slope @ slope)
+            height, slope = self._stature(shape)
+            if abs(height - self._height_m) < abs(reached - self._height_m):
+                best, reached = shape, height
+        return best, reached / first
+
+    def _stature(self, betas: Array) -> tuple[float, Array]:
+        """How tall a shape stands, metres, and what that gains (10,) by each of its components."""
+        heights = self._body.rest_vertices(betas)[:, 1]
+        top, bottom = int(heights.argmax()), int(heights.argmin())
+        upwards = self._body.shape_directions[:, 1]
+        return float(heights[top] - heights[bottom]), upwards[top] - upwards[bottom]
 
     def _confidence(self, said: Said, joints: Array) -> Array:
         """How far each frame can be trusted, (T,) 0..1: limbs that are seen, where the body (T, 24, 3) has them.

@@ -94,6 +94,13 @@ def test_a_strangers_job_that_makes_no_sense_is_refused(job, tmp_path, change, c
     assert caught.value.hint
 
 
+def test_a_capture_begun_with_an_option_that_did_nothing_is_resumed_without_it(job, tmp_path) -> None:
+    with TakeWriter(tmp_path / "t.take") as writer:
+        writer.note("job", json.dumps(asdict(job) | {"estimator": "vibe", "fast": True, "chunk": 450}))
+    resumed = interrupted_job(tmp_path / "t.take", "")
+    assert (resumed.estimator, resumed.fast, resumed.chunk, resumed.resume) == ("vibe", False, 450, True)
+
+
 def test_boxes_are_used_only_beside_the_video_or_the_take(job, tmp_path) -> None:
     (tmp_path / "videos").mkdir()
     (tmp_path / "secret").mkdir()

@@ -199,6 +199,9 @@ def test_a_job_with_a_value_of_the_wrong_kind_is_refused(name: str, value: objec
         ({"start": 7, "end": 7}, "bad_range"),
         ({"start": 2**31}, "bad_range"),
         ({"end": 2**31}, "bad_range"),
+        ({"chunk": 450}, "bad_option"),
+        ({"compat": True}, "bad_option"),
+        ({"fast": True, "estimator": "vibe"}, "bad_option"),
     ],
     ids=str,
 )
@@ -208,6 +211,26 @@ def test_a_job_that_makes_no_sense_cannot_be_made(options: dict, code: str) -> N
     assert caught.value.code == code
     assert caught.value.hint
     assert len(caught.value.message) < 200
+
+
+def test_an_option_for_another_estimator_is_named() -> None:
+    with pytest.raises(CaptureError) as caught:
+        Job("a.mp4", "a.take", estimator="vibe", fast=True)
+    assert caught.value.message == "fast is for the estimator keypoints, and vibe is chosen."
+    assert caught.value.hint == "Leave out fast, or choose keypoints."
+
+
+def test_a_job_that_an_earlier_version_noted_leaves_out_what_did_nothing() -> None:
+    for name, kept, options in (
+        ("vibe", {"chunk": 450}, {"fast": True, "chunk": 450}),
+        ("keypoints", {"fast": True}, {"fast": True, "chunk": 450, "compat": True}),
+    ):
+        job = Job("a.mp4", "a.take", estimator=name)
+        line = json.dumps(json.loads(job.to_line()) | options)
+        assert Job.from_line(line, noted=True) == Job("a.mp4", "a.take", estimator=name, **kept)
+        with pytest.raises(CaptureError) as caught:
+            Job.from_line(line)
+        assert caught.value.code == "bad_option"
 
 
 def test_a_whole_number_is_a_number() -> None:

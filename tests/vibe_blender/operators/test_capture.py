@@ -60,6 +60,10 @@ def test_a_capture_with_vibe_names_device_and_published_folder(video, jobs, vibe
     bpy.ops.vibe.capture()
     take = str(video.with_suffix(".take"))
     assert jobs == [Job(str(video), take, estimator="vibe", models=str(tmp_path / "published é"), device="cuda")]
+    settings.fast = True  # Keypoints' own, as in a preset, and not for this one
+    bpy.ops.vibe.capture()
+    assert (jobs.pop().fast, settings.fast) == (False, True)
+    settings.fast = False
     settings.estimator = "keypoints"  # runs on the processor, whatever the other's device
     bpy.ops.vibe.capture()
     assert (jobs[1].estimator, jobs[1].device, jobs[1].models) == ("keypoints", "auto", "")

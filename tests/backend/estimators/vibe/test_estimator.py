@@ -2,14 +2,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from backend.body.model import BodyModel
+from backend.body.model import BodyModel, from_arrays
 from backend.estimators.vibe import WordsEstimator
 from backend.estimators.words import Said
 from tests.acting import CENTRE_PX, FOCAL_PX, Actor, act
+from tests.published_bodies import make_arrays
 from vibe_blender.contract.quaternions import to_matrices
 from vibe_blender.contract.skeleton import forward_kinematics
 from vibe_blender.contract.take import NetworkWords
@@ -78,10 +80,22 @@ def test_an_actor_of_known_height_has_it_and_stands_where_that_belongs(
 ) -> None:
     estimate = WordsEstimator(body, FOCAL_PX, CENTRE_PX, height_m).estimate(said)
     usual = WordsEstimator(body, FOCAL_PX, CENTRE_PX).estimate(said)
-    assert np.ptp(body.rest_vertices(estimate.betas)[:, 1]) == pytest.approx(height_m, abs=0.01)
-    larger = height_m / np.ptp(body.template[:, 1])
+    assert np.ptp(body.rest_vertices(estimate.betas)[:, 1]) == pytest.approx(height_m, abs=1e-3)
+    larger = np.ptp(body.rest_vertices(estimate.betas)[:, 1]) / np.ptp(body.template[:, 1])
     depth = (estimate.root[:, 2] - estimate.rest_joints[0, 2]) / (usual.root[:, 2] - usual.rest_joints[0, 2])
     assert depth == pytest.approx(larger, rel=1e-6)
+
+
+@pytest.mark.parametrize(("height_m", "reached"), [(1.95, True), (2.2, True), (1.5, False)])
+def test_whatever_the_body_the_path_fits_the_height_it_has(said: Said, height_m: float, reached: bool) -> None:
+    """Of a body whose highest and lowest vertices change with every step, and which cannot be as small as 1.5 m."""
+    made = from_arrays(make_arrays(), Path("made.npz"))
+    found = WordsEstimator(made, FOCAL_PX, CENTRE_PX, height_m).estimate(said)
+    usual = WordsEstimator(made, FOCAL_PX, CENTRE_PX).estimate(said)
+    tall, before = (np.ptp(made.rest_vertices(each.betas)[:, 1]) for each in (found, usual))
+    assert abs(tall - height_m) <= (1e-3 if reached else before - height_m)
+    depth = (found.root[:, 2] - found.rest_joints[0, 2]) / (usual.root[:, 2] - usual.rest_joints[0, 2])
+    assert depth == pytest.approx(tall / before, rel=1e-6)
 
 
 def test_a_scale_that_makes_no_sense_leaves_the_body_in_front_of_the_camera(camera: WordsEstimator, said: Said) -> None:
