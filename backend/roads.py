@@ -169,11 +169,13 @@ class VibeRoad:
 
     def record(self) -> dict[str, Any]:
         """Whether half the precision is enough, so that a resumed capture says the same."""
-        return {"half": self._reader.encoder.half}
+        return {"half": self._reader.encoder.half, "device": self._reader.encoder.device.type}
 
     def recall(self, record: dict[str, Any]) -> None:
-        """Goes on with that precision."""
-        self._reader.encoder.half = record["half"]
+        """Goes on with that precision; another device has its own half of it."""
+        encoder = self._reader.encoder
+        if not record["half"] or record.get("device") == encoder.device.type:
+            encoder.half = record["half"]
 
     def see(self, picture: np.ndarray, seen: Sequence[Observation]) -> None:
         """Shows them to the networks."""

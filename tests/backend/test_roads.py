@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from backend.exporting import smpl
 from backend.landmarks import Landmarks
 from backend.person_crops import cut_out, square_around
 from backend.pipeline import Cancelled, CaptureFailed
-from backend.roads import device_of, open_people
+from backend.roads import VibeRoad, device_of, open_people
 from backend.video import read_frames
 from backend.weak_camera import over_the_picture, place_in_camera
 from tests.acting import Actor, act
@@ -203,6 +204,23 @@ def test_the_precision_of_a_capture_is_that_of_its_beginning(
     monkeypatch.setattr(vibe.reading.Encoder, "_half_will_do", lambda encoder, crops: pytest.fail("tried again"))
     resumed = capture(studio, Cast(cast), resume=True)
     assert max(farthest(whole, resumed).values()) < 5e-3
+
+
+@pytest.mark.parametrize(
+    ("record", "half"),
+    [
+        ({"half": True, "device": "cpu"}, True),
+        ({"half": True, "device": "cuda"}, None),
+        ({"half": False, "device": "cuda"}, False),
+        ({"half": True}, None),
+    ],
+)
+def test_half_the_precision_is_tried_anew_on_another_device(record: dict, half: bool | None) -> None:
+    encoder = SimpleNamespace(device=torch.device("cpu"), half=None)
+    road = VibeRoad(SimpleNamespace(encoder=encoder), None, None, Job("a.mp4", "a.take", "vibe"))
+    road.recall(record)
+    assert encoder.half is half
+    assert road.record() == {"half": half, "device": "cpu"}
 
 
 def test_compat_is_full_precision(studio: Studio, actor: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
