@@ -249,19 +249,24 @@ def _append(file: BinaryIO, points: Iterator[Points], count: int) -> None:
     first = next(points, None)
     if first is None:
         return
-    joints: dict[str, list[NDArray[np.generic]]] = {"joints3d": [], "joints_h36m": []}
+    # Room for all joints first: kept in pieces, they would lie between the vertices' freed pieces and break those up.
+    joints = {"joints3d": np.empty((count, *first.joints49.shape[1:]), np.float32)}
+    if first.h36m is not None:
+        joints["joints_h36m"] = np.empty((count, *first.h36m.shape[1:]), np.float32)
     with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("verts.npy", "w", force_zip64=True) as member:
             shape = {"descr": "<f4", "fortran_order": False, "shape": (count, *first.vertices.shape[1:])}
             np.lib.format.write_array_header_1_0(member, shape)
+            done = 0
             for part in chain([first], points):
+                some = slice(done, done := done + len(part.vertices))
                 member.write(np.ascontiguousarray(part.vertices, "<f4").tobytes())
-                joints["joints3d"].append(part.joints49)
-                joints["joints_h36m"] += [] if part.h36m is None else [part.h36m]
-        for name, parts in joints.items():
-            if parts:
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, np.concatenate(parts), allow_pickle=False)
+                joints["joints3d"][some] = part.joints49
+                if part.h36m is not None:
+                    joints["joints_h36m"][some] = part.h36m
+        for name, values in joints.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, values, allow_pickle=False)
 
 
 def _one_person(take: Take, person_id: int | None) -> Person:
