@@ -7,8 +7,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-import numpy as np
-
 from ..contract.errors import CaptureError
 from ..contract.quaternions import Array
 
@@ -22,7 +20,7 @@ PARTS = ("heel", "toe")
 
 @dataclass(frozen=True)
 class Strengths:
-    """How much each region of the body is smoothed: 1 as the rest of the settings say, 0 not at all, 2 twice as slow."""
+    """How much each region of the body is smoothed: 1 as the settings beside say, 0 not at all, 2 twice as slow."""
 
     root: float = 1.0
     spine: float = 1.0
@@ -223,5 +221,5 @@ def _between(name: str, value: float, low: float, high: float, unit: str = "") -
         raise CaptureError(
             "bad_setting",
             f"A {name} of {value:g}{unit and ' ' + unit} makes no sense.",
-            f"Give one from {np.format_float_positional(low, trim='-')} to {np.format_float_positional(high, trim='-')}.",
+            f"Give one from {low:g} to {high:g}.",
         )
