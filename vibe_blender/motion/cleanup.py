@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later OR MIT
-"""The clean-up: a take and settings in, a take out; nothing is kept between two calls, so a setting can be moved again."""
+"""The clean-up: a take and settings in, a take out; nothing is kept between calls, so a setting can be moved again."""
 
 from __future__ import annotations
 
