@@ -205,12 +205,6 @@ class Cleanup:
         _between("camera height", view.height_m, -1e4, 1e4, "m")
 
 
-RAW = Cleanup(
-    Smoothing(method="none", repair=False, fill_s=0.0),
-    Feet(lock="off", clamp=False, bend_toes=False, correct_root=0.0),
-)
-
-
 def _choice(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise CaptureError("bad_setting", f"There is no {name} {value!r}.", f"There are: {', '.join(known)}.")
@@ -223,3 +217,9 @@ def _between(name: str, value: float, low: float, high: float, unit: str = "") -
             f"A {name} of {value:g}{unit and ' ' + unit} makes no sense.",
             f"Give one from {low:g} to {high:g}.",
         )
+
+
+RAW = Cleanup(
+    Smoothing(method="none", repair=False, fill_s=0.0),
+    Feet(lock="off", clamp=False, bend_toes=False, correct_root=0.0),
+)
