@@ -96,9 +96,11 @@ def find_floor(people: Sequence[Seen]) -> Floor:
         people: at least one, each with at least one frame, in the axes of the camera (of its mean, if it moves: x
             right, y down, z forward).
     """
-    places = [soles(person) for person in people]
+    posed = [forward_kinematics(person.rest_joints, person.rotations, person.root) for person in people]
+    places = [sole_points(person.rest_joints, *joints) for person, joints in zip(people, posed, strict=True)]
     speeds = [sole_speeds(points, person.times, person.eyes) for points, person in zip(places, people, strict=True)]
-    up = _up(_evidence(people, places, speeds))
+    upright = [_upright(positions, person.rest_joints) for (positions, _), person in zip(posed, people, strict=True)]
+    up = _up(_evidence(people, places, speeds, np.concatenate(upright)))
     heights = [_standing_heights(points, speed, up) for points, speed in zip(places, speeds, strict=True)]
     return Floor(up, float(np.median(np.concatenate(heights))))
 
@@ -131,7 +133,7 @@ def _beside(eyes: Array, places: Array) -> Array:
     return eyes if eyes.ndim == 1 else eyes.reshape(len(eyes), *[1] * (places.ndim - 2), 3)
 
 
-def _evidence(people: Sequence[Seen], places: Sequence[Array], speeds: Sequence[Array]) -> _Evidence:
+def _evidence(people: Sequence[Seen], places: Sequence[Array], speeds: Sequence[Array], upright: Array) -> _Evidence:
     rays, eyes, owners = [], [], []
     for number, (person, points, speed) in enumerate(zip(people, places, speeds, strict=True)):
         rows, columns = _slowest(speed, person.times)
@@ -139,7 +141,6 @@ def _evidence(people: Sequence[Seen], places: Sequence[Array], speeds: Sequence[
         rays.append(points.reshape(len(points), -1, 3)[rows, columns] - eye)
         eyes.append(eye)
         owners.append(np.full(len(rows), number))
-    upright = np.concatenate([_upright(person) for person in people])
     lean = np.median(upright[:, [0, 2]] / -upright[:, 1:2], axis=0) if len(upright) else None
     return _Evidence(
         np.concatenate(rays),
@@ -162,13 +163,12 @@ def _slowest(speeds: Array, times: Array) -> tuple[Array, Array]:
     return rows, point[rows]
 
 
-def _upright(person: Seen) -> Array:
+def _upright(positions: Array, rest_joints: Array) -> Array:
     """Unit vectors (S, 3) that point up where the legs are nearly straight and the trunk is in line with them."""
-    positions, _ = forward_kinematics(person.rest_joints, person.rotations, person.root)
     ankles, hips, neck = (positions[:, joints].mean(axis=1) for joints in ((7, 8), (1, 2), (12,)))
     body = _unit(neck - ankles)
     reach = np.linalg.norm(positions[:, [1, 2]] - positions[:, [7, 8]], axis=-1).min(axis=1)
-    straight = reach > _STRAIGHT_LEG * leg_length(person.rest_joints)
+    straight = reach > _STRAIGHT_LEG * leg_length(rest_joints)
     straight &= np.sum(_unit(neck - hips) * _unit(hips - ankles), axis=1) > _STRAIGHT_BODY
     straight &= body[:, 1] < -0.7
     return body[straight]

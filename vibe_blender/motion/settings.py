@@ -60,6 +60,9 @@ class Contact:
         foot: ``left`` or ``right``.
         part: ``heel`` or ``toe`` (the ball of the foot).
         first, last: video frame numbers, both included.
+
+    Raises:
+        CaptureError: ``bad_setting``, which names what is wrong.
     """
 
     foot: str
@@ -67,34 +70,46 @@ class Contact:
     first: int
     last: int
 
+    def __post_init__(self) -> None:
+        _choice("foot", self.foot, FEET)
+        _choice("part of a foot", self.part, PARTS)
+        if self.first > self.last:
+            raise CaptureError(
+                "bad_setting",
+                f"A contact from frame {self.first} to frame {self.last} ends before it begins.",
+                "Give its first frame first.",
+            )
+
 
 @dataclass(frozen=True)
 class Feet:
     """What feet that stand are held to.
 
     Attributes:
-        lock: ``off`` for jumps, floor work, treadmills; ``auto`` is off where no foot stands in the whole clip.
-        strength: 0..1, how far a standing foot is moved to where it stands.
-        enter_m_s, leave_m_s: below this speed a foot begins to stand, above this it leaves.
+        lock: ``off`` for jumps, floor work, treadmills; ``auto`` is off for a person whose feet hardly ever stand;
+            ``on`` holds every contact that is found.
+        strength: 0..1, of everything that is done to feet, and to the path because of them.
+        enter_m_s, leave_m_s: below this speed a part begins to stand, above this it leaves; it leaves earlier where it
+            becomes much faster than it was while it stood.
         height_m: above the floor, below which it can stand.
         shortest_s: shorter contacts are none.
-        ease_s: over which a foot is eased into a contact and out of it.
+        ease_s: over which a foot is eased into a contact and out of it, at least; longer from farther away.
         clamp: whether no foot may go below the floor.
-        bend_toes: whether the toes bend where the heel has left the floor.
-        correct_root: 0..1, how much of a standing foot's slide is given to the body's path.
+        bend_toes: whether toes bend up that would be below the floor, as they do where the heel has left it.
+        correct_root: 0..1, how much of what standing feet slide, float and cannot reach is given to the body's path.
         contacts: by person's id, where the user has edited them; otherwise they are found.
     """
 
     lock: Locking = "auto"
     strength: float = 1.0
     enter_m_s: float = 0.35
-    leave_m_s: float = 0.6
+    leave_m_s: float = 0.9
     height_m: float = 0.06
     shortest_s: float = 0.1
-    ease_s: float = 0.12
+    ease_s: float = 0.15
     clamp: bool = True
     bend_toes: bool = True
-    correct_root: float = 0.5
+    correct_root: float = 1.0
     contacts: dict[int, tuple[Contact, ...]] = field(default_factory=dict)
 
 
@@ -104,7 +119,8 @@ class Anchor:
 
     Attributes:
         frame: video frame number.
-        place: (3,) metres, world, the pelvis.
+        place: (3,) metres, the pelvis in the world before it is turned and scaled, so that an anchor holds when the
+            heading and the scale are changed later.
     """
 
     frame: int
@@ -119,8 +135,9 @@ class Root:
         mode: ``full``; ``in_place`` without the way along the floor; ``line`` on the straight line nearest to it;
             ``ground`` as ``full``, but with the way along the floor on the armature and the rest on the pelvis.
         lock_height: whether the pelvis keeps its mean height.
-        heading_rad: turns everybody about the vertical through the world's origin, counter-clockwise seen from above.
-        scale: of everybody and of all ways.
+        heading_rad: turns everybody, and the camera, about the vertical through the world's origin, counter-clockwise
+            seen from above.
+        scale: of everybody, of all ways and of where the camera is, seen from the world's origin.
         anchors: by person's id, at most one per frame.
     """
 
@@ -131,7 +148,7 @@ class Root:
     anchors: dict[int, tuple[Anchor, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CameraPath:
     """A camera that moved, known from elsewhere: animated, or solved by a motion tracker.
 
@@ -139,20 +156,28 @@ class CameraPath:
         to_world: (N, 4, 4) rigid transforms, camera frame (x right, y down, z forward) to world, one a video frame of
             the take.
         focal_px: (N,) focal lengths.
+        centre_px: (N, 2) principal points, image frame; None for the take's.
+        scale: metres of one unit of the path's places; None where nobody knows, as of what a tracker solved: then it
+            is the scale at which standing feet stand still.
     """
 
     to_world: Array
     focal_px: Array
+    centre_px: Array | None = None
+    scale: float | None = 1.0
 
 
 @dataclass(frozen=True)
 class View:
     """Where the camera that filmed stood, where that is known better than the capture could.
 
+    Whatever is set, everybody stays where they are in the picture: people move with the camera. The world turns about
+    the place on the floor where the first person begins.
+
     Attributes:
-        focal_scale: the focal length over the one of the take.
+        focal_scale: the focal length over the one of the take; a moving camera has its own.
         pitch_rad: turned down by, in addition to what was found.
-        roll_rad: turned clockwise by.
+        roll_rad: turned clockwise by, as its operator sees it.
         height_m: raised by.
         path: a moving camera instead.
         refit_floor: whether the floor is found again below the feet that stand.
