@@ -172,6 +172,8 @@ def _sink(legs: Legs, goals: list[_Goal], stands: NDArray[np.bool_], timeline: T
 def _bend(rotations: Array, legs: Legs, side: int, goal: _Goal) -> _Goal:
     """Where the ankle came to; writes one leg's new rotations into ``rotations``, in the changed frames only."""
     some = goal.changed
+    if not some.any():
+        return goal
     hip, knee, ankle = HIPS[side], KNEES[side], ANKLES[side]
     places, turned = legs.places[some, side], legs.turned[some, side]
     thigh, shin = bend_leg(

@@ -26,16 +26,16 @@ def turn_between(from_: Array, to: Array) -> Array:
     return turn / np.linalg.norm(turn, axis=-1, keepdims=True)
 
 
-def reached(distance: Array, was: Array, length: float) -> Array:
-    """How far from the hip an ankle (T,) may be, metres, that wants to be at ``distance``: never the leg's length.
+def reached(distance: Array, was: Array, length: Array) -> Array:
+    """How far from the hip an ankle (T, ...) may be, metres, that wants to be at ``distance``: never the leg's length.
 
     Up to a share of the length, or to where it was, nothing is changed; beyond, the rest of the way is approached
     exponentially ("soft IK", Andy Nicholas 2009).
 
     Args:
-        distance: (T,) metres, wanted.
-        was: (T,) metres, before.
-        length: metres, of the straight leg.
+        distance: (T, ...) metres, wanted.
+        was: (T, ...) metres, before.
+        length: metres, of the straight leg; broadcast against them.
     """
     free = np.minimum(np.maximum(was, (1.0 - _SOFT_SHARE) * length), length)
     soft = np.maximum(length - free, 1e-9 * length)
@@ -76,7 +76,7 @@ def bend_leg(hip: Array, knee: Array, ankle: Array, thigh: Array, shin: Array, t
     """
     upper, lower = knee - hip, ankle - knee
     upper_m, lower_m = _length(upper), _length(lower)
-    length = float(np.mean(upper_m + lower_m))
+    length = upper_m + lower_m
     was = _length(ankle - hip)
     wanted = target - hip
     distance = _length(wanted)
