@@ -216,7 +216,7 @@ def test_raw_settings_change_nothing() -> None:
 
 def test_somebody_in_the_air_is_left_alone() -> None:
     person, times, _ = walker()
-    flying = replace(person, root=person.root + [0.0, 0.0, 1.0])
+    flying = replace(person, root=person.root + np.array([0.0, 0.0, 1.0]))
     after = hold_feet(flying, times, Feet())
     assert np.array_equal(after.rotations, flying.rotations)
     assert np.array_equal(after.root, flying.root)
