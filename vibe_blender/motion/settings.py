@@ -37,15 +37,15 @@ class Smoothing:
 
     Attributes:
         method: the filter.
-        cutoff_hz: motion faster than so many cycles a second is taken out; half of the amplitude's power is left there.
-        keep_fast: 0..1, how much of fast true motion is kept by the filters that can tell it (adaptive, One-Euro).
+        cutoff_hz: motion faster than so many cycles a second is taken out; there, half of the power is left (-3 dB).
+        keep_fast: 0..1, how readily the filters that can tell it (adaptive, One-Euro) keep what is faster.
         strengths: by region.
         repair: whether single wild frames are mended first.
         fill_s: gaps in which the person was not seen are filled up to this length, seconds.
     """
 
     method: Method = "adaptive"
-    cutoff_hz: float = 6.0
+    cutoff_hz: float = 4.0
     keep_fast: float = 0.5
     strengths: Strengths = Strengths()
     repair: bool = True

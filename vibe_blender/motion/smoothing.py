@@ -207,8 +207,8 @@ _NOISE_FROM = 0.7
 """Of the highest frequency there is: what is seen above it is taken for noise."""
 _NOISE_S, _MOTION_S = 0.5, 0.15
 """Standard deviations of the windows in time in which noise and motion are measured."""
-_REDNESS = 2.0
-"""Landmarks' noise has the more energy the slower it is: measured, it falls with this power of the frequency."""
+_REDNESS = 1.2
+"""Landmarks' noise has the more energy the slower it is: as measured, it falls with this power of the frequency."""
 _WIDTH_S_HZ = float(np.sqrt(np.log(2.0)) / (2 * np.pi))
 """Standard deviation of a Gaussian in time, times its cutoff."""
 
