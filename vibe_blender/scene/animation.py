@@ -28,7 +28,8 @@ CONFIDENCE, TRACKED = "confidence", "tracked"
 """Custom properties of the armature object: how sure the capture is, 0..1, and whether the person was seen at all."""
 CONFIDENCE_PATH, _TRACKED_PATH = f'["{CONFIDENCE}"]', f'["{TRACKED}"]'
 LOCATION_PATH = f'pose.bones["{JOINT_NAMES[0]}"].location'
-_GROUP, _HOME = "Capture", "vibe_home"
+_GROUP, _HOME, _SIZE = "Capture", "vibe_home", "vibe_size"
+_SAME_SIZE = 1e-4
 _CONFIDENCE_COLOUR = (0.95, 0.75, 0.1)
 
 
@@ -105,10 +106,10 @@ def motion_curves(
     left, right = axis_changes(bones)
     pelvis = armature.data.bones[JOINT_NAMES[0]]
     interpolation = np.where(before_gap(person.frames), CONSTANT, LINEAR).astype(np.uint8)
-    root = np.array(person.root, float)
+    root = np.array(person.root, float) / size_of(armature)
     if (home := home_of(armature)) is not None:
         way = root * (1.0, 1.0, 0.0)
-        root -= way
+        root = root - way
         places = home + way @ np.array(armature.matrix_basis.to_3x3()).T
         for axis in range(3):
             yield Curve(("location", axis), "Object Transforms", frames, places[:, axis], interpolation)
@@ -133,8 +134,14 @@ def home_of(armature: bpy.types.Object) -> Array | None:
     return np.array(home) if whole else None
 
 
-def move_armature(armature: bpy.types.Object, moves: bool) -> None:
-    """Says whether the way along the floor is the armature's own from the next curves on, or its pelvis's."""
+def fit_armature(armature: bpy.types.Object, person: Person, *, moves: bool) -> None:
+    """Makes an armature as large as the person, before its curves are made.
+
+    Args:
+        armature: of this person.
+        person: may be larger or smaller than what the armature was made for.
+        moves: whether the way along the floor is the armature's own from now on, or its pelvis's.
+    """
     home = home_of(armature)
     if moves and home is None:
         armature[_HOME] = [float(value) for value in armature.location]
@@ -142,6 +149,18 @@ def move_armature(armature: bpy.types.Object, moves: bool) -> None:
         if home is not None:
             armature.location = home
         del armature[_HOME]
+    bones = np.array([armature.data.bones[name].head_local for name in JOINT_NAMES], float)
+    size = float(np.linalg.norm(person.rest_joints - person.rest_joints[0]) / np.linalg.norm(bones - bones[0]))
+    size = 1.0 if abs(size - 1.0) < _SAME_SIZE else size
+    if size != (before := size_of(armature)):
+        armature.scale = [value * size / before for value in armature.scale]
+        armature[_SIZE] = size
+
+
+def size_of(armature: bpy.types.Object) -> float:
+    """How much larger the clean-up has made an armature."""
+    size = armature.get(_SIZE)
+    return size if isinstance(size, float) and 0 < size < np.inf else 1.0
 
 
 def give_motion(armature: bpy.types.Object, action: bpy.types.Action) -> list[bpy.types.Action]:
@@ -149,6 +168,9 @@ def give_motion(armature: bpy.types.Object, action: bpy.types.Action) -> list[bp
     # Tweaking a strip locks the action, and hides which one it is.
     armature.animation_data_create().use_tweak_mode = False
     before = actions_of(armature)
+    for name in JOINT_NAMES:  # keys that were reduced to Euler angles leave the bones in their mode
+        if name in armature.pose.bones and armature.pose.bones[name].rotation_mode != "QUATERNION":
+            armature.pose.bones[name].rotation_mode = "QUATERNION"
     _add_property(armature, CONFIDENCE, 1.0, "How sure the capture is of this frame")
     _add_property(armature, TRACKED, 1, "The person was seen in this frame; the body is hidden where it is 0")
     assign_action(armature, action)

@@ -27,17 +27,22 @@ def add_camera(name: str, camera: Camera, video: Video, collection: bpy.types.Co
     data = bpy.data.cameras.new(name)
     eye = bpy.data.objects.new(name, data)
     collection.objects.link(eye)
-    long_side = max(video.width_px, video.height_px)
+    data.clip_start, data.clip_end = _CLIP_M
+    aim_camera(eye, camera, video)
+    return eye
+
+
+def aim_camera(eye: bpy.types.Object, camera: Camera, video: Video) -> None:
+    """Lets a camera object project as the take's camera, at the video's size."""
+    data, long_side = eye.data, max(video.width_px, video.height_px)
     data.sensor_fit = "AUTO"
     data.sensor_width = FULL_FRAME_MM
     data.lens = camera.focal_px / long_side * FULL_FRAME_MM
     # A shift moves the window over the picture: the centre of projection goes the other way, and y points up.
     data.shift_x = (video.width_px / 2 - camera.centre_px[0]) / long_side
     data.shift_y = (camera.centre_px[1] - video.height_px / 2) / long_side
-    data.clip_start, data.clip_end = _CLIP_M
     # Blender's cameras look along -z with y up, OpenCV's along z with y down.
     eye.matrix_world = Matrix((np.linalg.inv(camera.from_world) @ np.diag([1.0, -1.0, -1.0, 1.0])).tolist())
-    return eye
 
 
 def add_backdrop(eye: bpy.types.Object, video: Video, *, fps: float, start: int) -> str:

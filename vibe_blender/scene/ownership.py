@@ -139,9 +139,8 @@ def _checksum(action: bpy.types.Action) -> Steps[str]:
     """Of all that moves something, whatever the order of the curves; 3 to 6 ms for 1,000 frames of a person."""
     sums: list[int] = []
     for first in range(0, len(_curves(action)), _CURVES_PER_STEP):
-        for curve in _curves(action)[first : first + _CURVES_PER_STEP]:
-            if not curve.data_path.startswith(APART):
-                sums.append(Keys.of(curve).checksum())
+        some = _curves(action)[first : first + _CURVES_PER_STEP]
+        sums += [Keys.of(curve).checksum() for curve in some if not curve.data_path.startswith(APART)]
         yield
     return _sum(action, sums)
 
