@@ -248,7 +248,11 @@ def print_table(takes: dict[Path, dict[str, Take]], before: dict, settings: list
         for kind in KINDS:
             after = [measured(cleaned(kinds[kind], setting), clip) for clip, kinds in takes.items()]
             means[kind] = Means.of([before[clip][kind] for clip in takes], after)
-        cells = [setting.method, f"{setting.cutoff_hz:g}", f"{setting.keep_fast:g}"]
+        cells = [
+            "none but mending" if setting.method == "none" else setting.method,
+            f"{setting.cutoff_hz:g}",
+            f"{setting.keep_fast:g}",
+        ]
         for kind in ("raw", "jittered"):
             m = means[kind]
             for was, now in (m.acceleration, m.jitter):

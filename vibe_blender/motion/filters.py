@@ -51,10 +51,16 @@ def gaussian_exponent(hz: Array, cutoff_hz: float, step_s: float) -> Array:
 
 def butterworth(hz: Array, cutoff_hz: float, step_s: float) -> Array:
     """The response (F,) of a second-order Butterworth filter run forth and back (bilinear transform)."""
+    return 1.0 - butterworth_lost(hz, cutoff_hz, step_s)
+
+
+def butterworth_lost(hz: Array, cutoff_hz: float, step_s: float) -> Array:
+    """1 - the Butterworth filter's response (F,), exact where that is nearly 1."""
     if cutoff_hz * step_s >= 0.5:
-        return np.ones_like(hz)
+        return np.zeros_like(hz)
     ratio = np.tan(np.pi * np.minimum(hz * step_s, 0.5 - 1e-9)) / np.tan(np.pi * cutoff_hz * step_s)
-    return 1.0 / (1.0 + (np.sqrt(2.0) - 1.0) * ratio**4)
+    rest = (np.sqrt(2.0) - 1.0) * ratio**4
+    return rest / (1.0 + rest)
 
 
 def savitzky_golay(hz: Array, cutoff_hz: float, step_s: float) -> Array:

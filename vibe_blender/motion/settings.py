@@ -45,7 +45,7 @@ class Smoothing:
     """
 
     method: Method = "adaptive"
-    cutoff_hz: float = 4.0
+    cutoff_hz: float = 4.5
     keep_fast: float = 0.5
     strengths: Strengths = Strengths()
     repair: bool = True

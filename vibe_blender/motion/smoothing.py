@@ -36,8 +36,10 @@ _EVEN = 0.05
 """Times that are nowhere further from even ones, in steps, are even."""
 _HOLE_STEPS, _HOLE_S = 8.0, 0.5
 """Frames further apart than both are two stretches, whatever their numbers."""
-_SETTLED = 3.0
-"""Periods of the cutoff after which a filter has forgotten."""
+_SETTLED, _LEAST_MARGIN = 3.0, 24
+"""Periods of the cutoff, and frames besides, after which a filter has forgotten."""
+_SLOWEST = 0.5
+"""Of a period: a shorter part of the cutoff's does not fit into a stretch, which is filtered less."""
 _CALM = 0.25
 """Periods of the cutoff at an end of a stretch through which a line is laid to go on from."""
 
@@ -95,7 +97,8 @@ def _smoothed(tracks: Tracks, times: Array, confidence: Array, smoothing: Smooth
     is_even = count == len(times) and np.abs(even - times).max() <= _EVEN * step
     on_grid = tracks if is_even else interpolated(tracks, times, even)
     trust = confidence if is_even else np.interp(even, times, confidence)
-    margin = int(np.ceil(_SETTLED / (smoothing.cutoff_hz * step))) + 8
+    smoothing = replace(smoothing, cutoff_hz=max(smoothing.cutoff_hz, _SLOWEST / (times[-1] - times[0])))
+    margin = int(np.ceil(_SETTLED / (smoothing.cutoff_hz * step))) + _LEAST_MARGIN
     total = _handy(count + 2 * margin)
     after = total - count - margin
     calm = round(_CALM / (smoothing.cutoff_hz * step))
@@ -216,17 +219,17 @@ _WIDTH_S_HZ = float(np.sqrt(np.log(2.0)) / (2 * np.pi))
 def _adaptive(stretch: _Stretch, smoothing: Smoothing) -> Tracks:
     """Smooth below the cutoff; above it, what stands out from the noise: octave by octave, moment by moment.
 
-    The octaves are differences of Gaussians. Each is kept by the share of it that is no noise (Wiener's gain 1 - N / E,
-    used locally as by Lee 1980): E is its energy over some frames, N that of noise as strong as what is seen near the
-    highest frequency, where bodies hardly move, and stronger where confidence is low. A higher octave is never kept
-    more than a lower one, so the result is a mean of Gaussian means, which cannot overshoot.
+    The octaves are differences of Butterworth filters. Each is kept by the share of it that is no noise (Wiener's gain
+    1 - N / E, used locally as by Lee 1980): E is its energy over some frames, N that of noise as strong as what is seen
+    near the highest frequency, where bodies hardly move, and stronger where confidence is low. A higher octave is never
+    kept more than a lower one, so the result is a mean of what such filters give, and overshoots no more than they do.
     """
     hz, lowest = stretch.hz, smoothing.cutoff_hz / 2
     cutoffs = [smoothing.cutoff_hz]
-    while cutoffs[-1] * stretch.step_s < 0.3:
+    while cutoffs[-1] * stretch.step_s < 0.25:
         cutoffs.append(2 * cutoffs[-1])
     reference, lost = stretch.reference(lowest), stretch.lost(lowest)
-    passed = [_relative(stretch.lost(cutoff), lost) for cutoff in cutoffs]
+    passed = [_relative(filters.butterworth_lost(hz, cutoff, stretch.step_s), lost) for cutoff in cutoffs]
     gains = np.diff([np.zeros_like(hz), *passed, np.ones_like(hz)], axis=0)
     spectrum = filters.spectrum(stretch.tracks.since(reference))
     noise = _noise(stretch, spectrum)
