@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-License-Identifier: GPL-3.0-or-later OR MIT
 """Contacts as a user edits them: added, cut out, moved; and as steps between 0 and 1 along the time line."""
 
 from __future__ import annotations

@@ -89,16 +89,19 @@ def reduce_keys(
         joints: 24 tracks of rotations, sign-continuous.
         root: track of places, metres, in the world's axes.
         skeleton: of the person.
-        needed: (T,) frames that keep their keys: where a foot begins or ceases to stand, and beside gaps.
+        needed: (25, T) frames in which a track keeps its key: beside gaps, and where the foot it moves begins or
+            ceases to stand.
         bounds: how exact.
     """
     tracks = (*joints, root)
-    always = needed.copy()
-    always[[0, -1]] = True
+    keys = needed.copy()
+    keys[:, [0, -1]] = True
     if bounds.every:
-        always[:: bounds.every] = True
-    keys = np.repeat(always[None], len(tracks), axis=0)
-    keyed = [_fitted(frames, track.values, np.flatnonzero(always), bounds.smooth) for track in tracks]
+        keys[:, :: bounds.every] = True
+    keyed = [
+        _fitted(frames, track.values, np.flatnonzero(row), bounds.smooth)
+        for track, row in zip(tracks, keys, strict=True)
+    ]
     if not bounds.every:
         for number in range(len(joints)):
             keyed[number] = _within(frames, tracks[number], keys[number], bounds)
@@ -140,11 +143,11 @@ def _fitted(frames: Array, values: Array, rows: NDArray[np.intp], smooth: bool) 
     h00, h10, h01, h11 = _hermite(u)
     rest = values - (h00[:, None] * places[piece] + h01[:, None] * places[piece + 1])
     # Normal equations of the two slopes of each piece, times its length.
-    aa, ab, bb = (np.bincount(piece, product, count) for product in (h10 * h10, h10 * h11, h11 * h11))
+    sums = [np.bincount(piece, product, count) for product in (h10 * h10, h10 * h11, h11 * h11)]
     straight = np.diff(places, axis=0)
     # Where there is no frame between two keys, and a little everywhere, the straight line is the answer.
     weight = 1e-4
-    aa, bb = aa + weight, bb + weight
+    aa, ab, bb = sums[0] + weight, sums[1], sums[2] + weight
     determinant = aa * bb - ab * ab
     for axis in range(values.shape[1]):
         ra = np.bincount(piece, h10 * rest[:, axis], count) + weight * straight[:, axis]

@@ -43,21 +43,23 @@ class Cleaned:
     Attributes:
         take: the cleaned one.
         contacts: by person's id, when their feet stand.
+        settings: what it was made with.
     """
 
     take: Take
     contacts: dict[int, Contacts]
+    settings: Cleanup
 
 
 def cleaned(take: Take, settings: Cleanup) -> Cleaned:
     """The take cleaned up, and the contacts that were used for it."""
     result = clean(take, settings)
     found = {
-        person.id: contacts_of(person, _times(person, result.video), settings.feet)
+        person.id: contacts_of(person, person_times(person, result.video), settings.feet)
         for person in result.people
         if len(person.frames)
     }
-    return Cleaned(result, found)
+    return Cleaned(result, found, settings)
 
 
 def cleaning(take: Take, settings: Cleanup) -> Steps[Cleaned]:
@@ -97,7 +99,7 @@ def clean_up(collection: bpy.types.Collection, settings: Cleanup, *, raw: bool =
     whole = with_lists(collection, settings)
     result = cleaned(take, whole)
     if raw:
-        result = Cleaned(clean(take, RAW), result.contacts)
+        result = replace(result, take=clean(take, RAW))
     kept = _show(collection, record, result, moves=whole.root.mode == "ground" and not raw)
     note_applied(collection, whole, result.take, take, raw=raw)
     return kept
@@ -133,6 +135,20 @@ def shown_contacts(collection: bpy.types.Collection, armature: bpy.types.Object)
     if action is None:
         return ()
     return contacts_in(action, grid_of(record), record.first_frame) or ()
+
+
+def keep_shown_contacts(collection: bpy.types.Collection, armature: bpy.types.Object, contacts: Contacts) -> None:
+    """Makes contacts the user's own, and shows them in the dope sheet; the motion follows at the next ``clean_up``."""
+    record, action = _record(collection), own_action(armature)
+    keep_contacts(armature, contacts)
+    if action is not None:
+        write_contacts(armature, action, contacts, grid_of(record), record.first_frame)
+
+
+def video_frame(record: TakeRecord, frame: int) -> int:
+    """The video frame that a scene frame shows, within the take."""
+    row = round((frame - record.start) / record.scene_fps * record.fps)
+    return record.first_frame + min(max(row, 0), record.frame_count - 1)
 
 
 def contacts_are_edited(collection: bpy.types.Collection) -> bool:
@@ -274,7 +290,7 @@ def _record(collection: bpy.types.Collection) -> TakeRecord:
     return record
 
 
-def _times(person: Person, video: Video) -> Array:
+def person_times(person: Person, video: Video) -> Array:
     """Seconds (T,) of a person's frames."""
     return np.asarray(video.times)[np.asarray(person.frames, int) - video.first_frame]
 

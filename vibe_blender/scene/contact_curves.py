@@ -85,6 +85,17 @@ def contacts_in(action: bpy.types.Action, grid: Array, first: int) -> Contacts |
     return tuple(found)
 
 
+def stretches_shown(action: bpy.types.Action, foot: str, part: str, end: float) -> Array:
+    """Scene frames (B, 2) from and to which an action says that a part of a foot stands; the last to ``end``."""
+    curve = _contact_curves(action).get(contact_path(foot, part))
+    if curve is None or not len(curve.keyframe_points):
+        return np.empty((0, 2))
+    keys = np.empty((len(curve.keyframe_points), 2), np.float32)
+    curve.keyframe_points.foreach_get("co", keys.ravel())
+    spans = np.column_stack([keys[:, 0], np.append(keys[1:, 0], max(end, keys[-1, 0]))])
+    return spans[keys[:, 1] >= 0.5].astype(float)
+
+
 def are_edited(action: bpy.types.Action) -> bool:
     """Whether somebody has changed the keys since they were written."""
     return _WRITTEN in action and action[_WRITTEN] != _checksum(action)
@@ -107,6 +118,10 @@ def keep_contacts(armature: bpy.types.Object, contacts: Contacts | None) -> None
 
 
 def _contact_curves(action: bpy.types.Action) -> dict[str, bpy.types.FCurve]:
+    """By data path; the action may be a stranger's of our name."""
+    layered = bpy.app.version >= (4, 4, 0)
+    if layered and not (action.layers and action.layers[0].strips and action.layers[0].strips[0].channelbags):
+        return {}
     return {curve.data_path: curve for curve in curves_of(action).fcurves if curve.data_path.startswith(APART)}
 
 

@@ -32,7 +32,7 @@ from .ownership import APART, Keys, keep_own, own_action
 
 _BEZIER, _LINEAR, _ALIGNED = 2, 1, 3
 """Blender's numbers of interpolations and of handle types."""
-_WAY = "location"
+_WAY, _LEG = "location", ("hip", "knee", "ankle", "foot")
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,12 @@ def reduce_action(armature: bpy.types.Object, bounds: Bounds, *, euler: bool = F
     """
     curves = _own_curves(armature)
     motion = _Motion.read(armature, curves, euler=euler)
+    left, right = axis_changes(bone_quaternions(armature))
     keyed, root = reduce_keys(
         motion.frames,
         motion.joints,
         Track(motion.place + motion.ground),
-        Skeleton(*map(conjugate, axis_changes(bone_quaternions(armature))), _rest(armature)),
+        Skeleton(conjugate(left), conjugate(right), _rest(armature)),
         _needed(motion.frames, motion.held, curves.values()),
         replace(bounds, millimetres=bounds.millimetres / size_of(armature)),
     )
@@ -198,13 +199,18 @@ def _rotations(turns: Array, euler: bool) -> Track:
 
 
 def _needed(frames: Array, held: NDArray[np.bool_], curves: Iterable[bpy.types.FCurve]) -> NDArray[np.bool_]:
-    """Frames (T,) that keep their keys: beside gaps, and the first and last of each contact."""
-    needed = held | np.append(False, held[:-1])
+    """Frames (25, T) in which a joint, and the root last, keeps its key.
+
+    That is beside gaps, and for the leg and the root in the first and the last frame of each contact.
+    """
+    needed = np.repeat((held | np.append(False, held[:-1]))[None], len(JOINT_NAMES) + 1, axis=0)
     for curve in curves:
         if curve.data_path.startswith(APART):
-            rows = np.searchsorted(frames, Keys.of(curve).places[0::2] - 1e-3)
-            needed[np.clip(rows, 0, len(frames) - 1)] = True
-            needed[np.clip(rows - 1, 0, len(frames) - 1)] = True
+            foot = curve.data_path.removeprefix(APART).split()[0]
+            moving = [JOINT_NAMES.index(f"{foot}_{joint}") for joint in _LEG]
+            rows = np.searchsorted(frames, Keys.of(curve).places[2::2] - 1e-3)  # the first key is no change
+            for row in (rows, rows - 1):
+                needed[np.array([*moving, -1])[:, None], np.clip(row, 0, len(frames) - 1)] = True
     return needed
 
 

@@ -88,6 +88,13 @@ def people(collection: bpy.types.Collection) -> list[tuple[bpy.types.Object, Per
     return sorted(found, key=lambda pair: pair[1].id)
 
 
+def chosen_armature(collection: bpy.types.Collection, active: bpy.types.Object | None) -> bpy.types.Object | None:
+    """The armature of a take that the active object is or belongs to, else the first; None where there is none."""
+    armatures = [armature for armature, _ in people(collection)]
+    chosen = [armature for armature in armatures if active is not None and active in (armature, body_of(armature))]
+    return next(iter((*chosen, *armatures)), None)
+
+
 def body_of(armature: bpy.types.Object) -> bpy.types.Object | None:
     """The body on an armature of a take; None where the user removed it."""
     return next((thing for thing in armature.children if _BODY in thing), None)
