@@ -291,8 +291,9 @@ def _draw_contacts(layout: bpy.types.UILayout, context: bpy.types.Context, colle
     edited = any(edited_contacts(person) is not None for person, _ in people(collection))
     grid = layout.column(align=True)
     for foot in ("left", "right"):
-        row = grid.row(align=True)
-        row.label(text=foot.title())
+        split = grid.split(factor=0.3, align=True)
+        split.label(text=foot.title())
+        row = split.row(align=True)
         for text, name, values in (
             ("Stand", "vibe.set_contact", {"stands": True}),
             ("Lift", "vibe.set_contact", {"stands": False}),
@@ -302,15 +303,33 @@ def _draw_contacts(layout: bpy.types.UILayout, context: bpy.types.Context, colle
             operator.foot, operator.part = foot, "both"
             for key, value in values.items():
                 setattr(operator, key, value)
+    grid = layout.column(align=True)
+    _three(grid, "", "Begin", "End")
     for foot in ("left", "right"):
-        row = grid.row(align=True)
-        row.label(text=f"{foot.title()} ends")
-        for text, first, last in (("|◂", -1, 0), ("|▸", 1, 0), ("◂|", 0, -1), ("▸|", 0, 1)):
-            operator = row.operator("vibe.move_contact", text=text)
-            operator.foot, operator.part, operator.first, operator.last = foot, "both", first, last
+        cells = _three(grid, foot.title(), "", "")
+        for cell, end in zip(cells, ("first", "last"), strict=True):
+            for icon, frames in (("TRIA_LEFT", -1), ("TRIA_RIGHT", 1)):
+                operator = cell.operator("vibe.move_contact", text="", icon=icon)
+                operator.foot, operator.part = foot, "both"
+                setattr(operator, end, frames)
     row = layout.row()
     row.enabled = edited
     row.operator("vibe.found_contacts", icon="LOOP_BACK")
+
+
+def _three(layout: bpy.types.UILayout, *texts: str) -> list[bpy.types.UILayout]:
+    """A line with three labels; the layouts of the last two, for buttons instead."""
+    split = layout.split(factor=0.3, align=True)
+    split.label(text=texts[0])
+    rest = split.row(align=True)
+    cells = []
+    for text in texts[1:]:
+        cell = rest.row(align=True)
+        cell.alignment = "CENTER"
+        if text:
+            cell.label(text=text)
+        cells.append(cell)
+    return cells
 
 
 def _draw_moving_camera(

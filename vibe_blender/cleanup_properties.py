@@ -114,7 +114,7 @@ class VIBE_Cleanup(bpy.types.PropertyGroup):
     smoothing_keep_fast: _number(  # type: ignore[valid-type]
         "smoothing",
         "keep_fast",
-        "Keep Fast Motion",
+        "Keep Fast",
         "How much of a kick or a turn is kept by filters that can tell it from jitter",
         min=0.0,
         max=1.0,

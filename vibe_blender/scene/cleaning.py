@@ -105,6 +105,22 @@ def clean_up(collection: bpy.types.Collection, settings: Cleanup, *, raw: bool =
     return kept
 
 
+def settle(collection: bpy.types.Collection, result: Cleaned, captured: Take) -> None:
+    """Completes a take whose curves were just made of a cleaned one: its contacts in the dope sheet, its settings.
+
+    Args:
+        collection: holds the take.
+        result: what it shows.
+        captured: what that was made of.
+    """
+    record = _record(collection)
+    grid = scene_frames(result.take.video.times, record.scene_fps, record.start)
+    for armature, person in people(collection):
+        if (action := own_action(armature)) is not None:
+            write_contacts(armature, action, result.contacts.get(person.id, ()), grid, record.first_frame)
+    note_applied(collection, result.settings, result.take, captured)
+
+
 def with_lists(collection: bpy.types.Collection, settings: Cleanup) -> Cleanup:
     """The settings with what is kept on the take itself: edited contacts, anchors, the path of its camera."""
     contacts, anchors = {}, {}
