@@ -16,10 +16,11 @@ from .contract.errors import CaptureError
 from .contract.take import Take
 from .contract.take_file import free_take_path, load_take, save_take
 from .motion.blending import blend_range
+from .motion.cleanup import Cleaned, cleaned
 from .motion.settings import RAW, Cleanup
 from .scene.assembly import assembling
 from .scene.body import load_body_model
-from .scene.cleaning import Cleaned, cleaned, cleaning, settle, with_lists
+from .scene.cleaning import cleaning, settle, with_lists
 from .scene.steps import Steps
 from .scene.takes import remove_take, rename_take, replacing_motion, take_collections, take_record
 
@@ -105,7 +106,7 @@ class NewTake:
         assembly = yield from assembling(
             result.take, scene, loaded.path.stem, start=self.start, path=loaded.path, model=model
         )
-        settle(assembly.collection, result, take)
+        settle(assembly.collection, Cleanup(), result, take)
         for former in collections_of(loaded.path, scene):
             if former != assembly.collection:
                 name = former.name
@@ -155,7 +156,7 @@ class Patch:
         settings = RAW if group.show_raw else with_lists(collection, cleanup_of(collection))
         result = yield from cleaning(loaded.take, settings)
         kept = yield from replacing_motion(collection, result.take, loaded.path)
-        settle(collection, result, loaded.take)
+        settle(collection, settings, result, loaded.take)
         warnings = (*loaded.take.warnings, *(f"Your action {name} is kept, unassigned." for name in kept))
         frames = self.last - self.first + 1
         return Finished("Captured again", collection.name, len(loaded.take.people), frames, warnings)

@@ -9,14 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import bpy
+import numpy as np
 
 from .cleanup_properties import cleanup_of, problem
 from .contract.errors import CaptureError
 from .contract.take import Take
+from .motion.cleanup import Cleaned, cleaned
 from .motion.contacts import find_contacts
 from .motion.measures import Measures, measure, together
+from .motion.settings import Feet
 from .redraw import redraw_panels
-from .scene.cleaning import Cleaned, cleaned, fingerprint, person_times, with_lists
+from .scene.cleaning import fingerprint, with_lists
 from .scene.raw_takes import raw_take
 from .scene.takes import take_record
 
@@ -66,7 +69,9 @@ def compute(collection: bpy.types.Collection) -> Numbers:
         raise CaptureError("take_gone", f"{collection.name} holds no take.", "Open the take again.")
     take, settings = raw_take(record), with_lists(collection, cleanup_of(collection))
     result = cleaned(take, settings)
-    found = Numbers(fingerprint(settings), _measured(take, result), _measured(result.take, result))
+    found = Numbers(
+        fingerprint(settings), _measured(take, result, settings.feet), _measured(result.take, result, settings.feet)
+    )
     _numbers[collection.session_uid] = found
     return found
 
@@ -78,12 +83,12 @@ def forget() -> None:
     _numbers.clear()
 
 
-def _measured(take: Take, result: Cleaned) -> Measures:
+def _measured(take: Take, result: Cleaned, feet: Feet) -> Measures:
     found = []
     for person in take.people:
         if len(person.frames):
-            times = person_times(person, take.video)
-            contacts = result.contacts.get(person.id) or find_contacts(person, times, result.settings.feet)
+            times = np.asarray(take.video.times)[np.asarray(person.frames, int) - take.video.first_frame]
+            contacts = result.contacts.get(person.id) or find_contacts(person, times, feet)
             found.append(measure(person, times, contacts))
     return together(found)
 

@@ -17,7 +17,9 @@ from ..contract.skeleton import JOINT_COUNT, PARENTS, forward_kinematics
 from .eulers import angles_to_quaternions
 
 _MM = 1000.0
-_MOST_ROUNDS = 200
+_MOST_ROUNDS, _TURNS = 200, 6
+_STRAIGHT = 1e-4
+"""How much a straight line counts beside a frame."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def reduce_keys(
     ]
     if not bounds.every:
         for number in range(len(joints)):
-            keyed[number] = _within(frames, tracks[number], keys[number], bounds)
+            _within(frames, tracks[number], keys[number], bounds)
+            keyed[number] = _thinned(frames, tracks[number], keys[number], needed[number], bounds)
         truth = _places(tracks, [track.values for track in tracks], skeleton)
         for _ in range(_MOST_ROUNDS):
             shown = [_shown(frames, item, bounds.smooth) for item in keyed]
@@ -128,35 +131,75 @@ def _within(frames: Array, track: Track, keys: NDArray[np.bool_], bounds: Bounds
             return keyed
 
 
+def _thinned(
+    frames: Array, track: Track, keys: NDArray[np.bool_], needed: NDArray[np.bool_], bounds: Bounds
+) -> KeyedTrack:
+    """The track of a joint without keys (T,), which is changed, that later ones have made needless.
+
+    Every second key is taken away at once, and those are put back without which the curve leaves the bound.
+    """
+    limit = np.radians(bounds.degrees)
+    keyed = _fitted(frames, track.values, np.flatnonzero(keys), bounds.smooth)
+    for turn in range(_TURNS):
+        free = np.flatnonzero(keys & ~needed)
+        free = free[(free > 0) & (free < len(keys) - 1)]
+        left = keys.copy()
+        left[free[turn % 2 :: 2]] = False
+        while True:
+            found = _fitted(frames, track.values, np.flatnonzero(left), bounds.smooth)
+            bad = _angles(track, _shown(frames, found, bounds.smooth)) > limit
+            if not bad.any():
+                break
+            piece, gone = np.cumsum(left), np.flatnonzero(keys & ~left)
+            # A curve may also be bad beside the piece that lost its key.
+            for reach in range(len(piece)):
+                near = np.unique(piece[bad][:, None] + np.arange(-reach, reach + 1))
+                back = gone[np.isin(piece[gone], near)]
+                if len(back):
+                    break
+            left[back] = True
+        keys[:], keyed = left, found
+    return keyed
+
+
 def _fitted(frames: Array, values: Array, rows: NDArray[np.intp], smooth: bool) -> KeyedTrack:
     """Keys on the track, and the slopes with which the curve lies nearest to it.
 
-    Each piece between two keys has its own least-squares slopes at both ends; where two pieces meet, the mean counts,
-    weighted with their lengths, so that the handles of a key are one line.
+    The slopes are those of least squares, one for each key, so that the handles of a key are one line.
     """
     places = values[rows]
-    slopes = np.zeros_like(places)
     if not smooth or len(rows) < 2:
-        return KeyedTrack(rows, places, slopes)
+        return KeyedTrack(rows, places, np.zeros_like(places))
     piece, u, length = _pieces(frames, rows)
     count = len(rows) - 1
     h00, h10, h01, h11 = _hermite(u)
     rest = values - (h00[:, None] * places[piece] + h01[:, None] * places[piece + 1])
-    # Normal equations of the two slopes of each piece, times its length.
-    sums = [np.bincount(piece, product, count) for product in (h10 * h10, h10 * h11, h11 * h11)]
-    straight = np.diff(places, axis=0)
-    # Where there is no frame between two keys, and a little everywhere, the straight line is the answer.
-    weight = 1e-4
-    aa, ab, bb = sums[0] + weight, sums[1], sums[2] + weight
-    determinant = aa * bb - ab * ab
-    for axis in range(values.shape[1]):
-        ra = np.bincount(piece, h10 * rest[:, axis], count) + weight * straight[:, axis]
-        rb = np.bincount(piece, h11 * rest[:, axis], count) + weight * straight[:, axis]
-        first = (bb * ra - ab * rb) / determinant / length
-        second = (aa * rb - ab * ra) / determinant / length
-        slopes[0, axis], slopes[-1, axis] = first[0], second[-1]
-        slopes[1:-1, axis] = (first[1:] * length[1:] + second[:-1] * length[:-1]) / (length[1:] + length[:-1])
-    return KeyedTrack(rows, places, slopes)
+    # Normal equations of the slopes at both ends of each piece. Where there is no frame between two keys, and a little
+    # everywhere, the straight line is the answer.
+    near = [np.bincount(piece, product, count) for product in (h10 * h10, h11 * h11)]
+    diagonal = np.zeros(len(rows))
+    diagonal[:-1] += (near[0] + _STRAIGHT) * length**2
+    diagonal[1:] += (near[1] + _STRAIGHT) * length**2
+    beside = np.bincount(piece, h10 * h11, count) * length**2
+    wanted = np.zeros_like(places)
+    for axis, straight in enumerate((_STRAIGHT * np.diff(places, axis=0)).T):
+        wanted[:-1, axis] += (np.bincount(piece, h10 * rest[:, axis], count) + straight) * length
+        wanted[1:, axis] += (np.bincount(piece, h11 * rest[:, axis], count) + straight) * length
+    return KeyedTrack(rows, places, _solved(diagonal, beside, wanted))
+
+
+def _solved(diagonal: Array, beside: Array, wanted: Array) -> Array:
+    """The answer (K, C) of a symmetric tridiagonal system, by Thomas's elimination."""
+    left, right = diagonal.tolist(), wanted.copy()
+    upper = beside.tolist()
+    for row in range(1, len(left)):
+        share = upper[row - 1] / left[row - 1]
+        left[row] -= share * upper[row - 1]
+        right[row] -= share * right[row - 1]
+    right[-1] /= left[-1]
+    for row in range(len(left) - 2, -1, -1):
+        right[row] = (right[row] - upper[row] * right[row + 1]) / left[row]
+    return right
 
 
 def _shown(frames: Array, track: KeyedTrack, smooth: bool) -> Array:

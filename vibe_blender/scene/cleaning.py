@@ -7,21 +7,20 @@ import math
 import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import bpy
 import numpy as np
 
 from ..contract.errors import CaptureError
 from ..contract.quaternions import Array
-from ..contract.take import Person, Take, Video
-from ..motion.cleanup import clean
+from ..contract.take import Take
+from ..motion.cleanup import Cleaned, cleaned
 from ..motion.contact_ranges import Contacts
-from ..motion.contacts import contacts_of
 from ..motion.curves import scene_frames
 from ..motion.settings import RAW, Anchor, CameraPath, Cleanup
 from .animation import fit_armature, give_motion, making_action, motion_curves
-from .camera import aim_camera
+from .camera import aim_camera, follow_path, stay_put
 from .contact_curves import are_edited, contacts_in, edited_contacts, keep_contacts, write_contacts
 from .ownership import own_action, untouched
 from .raw_takes import raw_take
@@ -34,32 +33,6 @@ _APPLIED, _AIMED, _ANCHORS = "vibe_cleaned", "vibe_aimed", "vibe_anchors"
 _PATH, _CENTRES, _SCALE = "vibe_camera_path", "vibe_camera_centres", "vibe_camera_scale"
 """Custom properties: checksums of the settings and of the camera that the scene shows, and settings that are lists."""
 _POLL_SECONDS = 0.002
-
-
-@dataclass(frozen=True)
-class Cleaned:
-    """What clean-up makes of a take.
-
-    Attributes:
-        take: the cleaned one.
-        contacts: by person's id, when their feet stand.
-        settings: what it was made with.
-    """
-
-    take: Take
-    contacts: dict[int, Contacts]
-    settings: Cleanup
-
-
-def cleaned(take: Take, settings: Cleanup) -> Cleaned:
-    """The take cleaned up, and the contacts that were used for it."""
-    result = clean(take, settings)
-    found = {
-        person.id: contacts_of(person, person_times(person, result.video), settings.feet)
-        for person in result.people
-        if len(person.frames)
-    }
-    return Cleaned(result, found, settings)
 
 
 def cleaning(take: Take, settings: Cleanup) -> Steps[Cleaned]:
@@ -99,17 +72,18 @@ def clean_up(collection: bpy.types.Collection, settings: Cleanup, *, raw: bool =
     whole = with_lists(collection, settings)
     result = cleaned(take, whole)
     if raw:
-        result = replace(result, take=clean(take, RAW))
+        result = Cleaned(take, result.contacts)
     kept = _show(collection, record, result, moves=whole.root.mode == "ground" and not raw)
-    note_applied(collection, whole, result.take, take, raw=raw)
+    note_applied(collection, RAW if raw else whole, result, take)
     return kept
 
 
-def settle(collection: bpy.types.Collection, result: Cleaned, captured: Take) -> None:
-    """Completes a take whose curves were just made of a cleaned one: its contacts in the dope sheet, its settings.
+def settle(collection: bpy.types.Collection, settings: Cleanup, result: Cleaned, captured: Take) -> None:
+    """Completes a take whose curves were just made of a cleaned one: contacts in the dope sheet, and what it shows.
 
     Args:
         collection: holds the take.
+        settings: that the result was made with.
         result: what it shows.
         captured: what that was made of.
     """
@@ -118,7 +92,7 @@ def settle(collection: bpy.types.Collection, result: Cleaned, captured: Take) ->
     for armature, person in people(collection):
         if (action := own_action(armature)) is not None:
             write_contacts(armature, action, result.contacts.get(person.id, ()), grid, record.first_frame)
-    note_applied(collection, result.settings, result.take, captured)
+    note_applied(collection, settings, result, captured)
 
 
 def with_lists(collection: bpy.types.Collection, settings: Cleanup) -> Cleanup:
@@ -189,22 +163,24 @@ def is_applied(collection: bpy.types.Collection, settings: Cleanup, *, raw: bool
     return known == fingerprint(RAW if raw else with_lists(collection, settings))
 
 
-def note_applied(
-    collection: bpy.types.Collection, settings: Cleanup, shown: Take, captured: Take, *, raw: bool = False
-) -> None:
-    """Remembers what the scene shows, and turns the camera where the settings have moved it.
+def note_applied(collection: bpy.types.Collection, settings: Cleanup, result: Cleaned, captured: Take) -> None:
+    """Remembers what the scene shows, and moves the camera where the settings have moved it.
 
     Args:
         collection: holds the take.
         settings: with lists.
-        shown: the cleaned take.
-        captured: the one it was made of.
-        raw: shows the motion as it was captured.
+        result: what the scene shows.
+        captured: what that was made of.
     """
-    collection[_APPLIED] = fingerprint(RAW if raw else settings)
-    aimed, eye = _camera_sum(shown), camera_of(collection)
-    if eye is not None and aimed != collection.get(_AIMED, _camera_sum(captured)):
-        aim_camera(eye, shown.camera, shown.video)
+    collection[_APPLIED] = fingerprint(settings)
+    aimed, eye = _camera_sum(result), camera_of(collection)
+    if eye is not None and aimed != collection.get(_AIMED, _camera_sum(Cleaned(captured, {}))):
+        record, video = _record(collection), result.take.video
+        stay_put(eye)
+        aim_camera(eye, result.take.camera, video)
+        if result.path is not None:
+            frames = scene_frames(video.times, record.scene_fps, record.start)
+            follow_path(eye, result.path, result.take.camera, video, frames)
     collection[_AIMED] = aimed
 
 
@@ -306,11 +282,6 @@ def _record(collection: bpy.types.Collection) -> TakeRecord:
     return record
 
 
-def person_times(person: Person, video: Video) -> Array:
-    """Seconds (T,) of a person's frames."""
-    return np.asarray(video.times)[np.asarray(person.frames, int) - video.first_frame]
-
-
 def _floats(owner: bpy.types.ID, key: str, width: int) -> Array:
     """Numbers kept on a datablock, (N, width); none where they make no sense."""
     numbers = owner.get(key)
@@ -327,9 +298,10 @@ def _keep(owner: bpy.types.ID, key: str, numbers: list[float]) -> None:
         del owner[key]
 
 
-def _camera_sum(take: Take) -> str:
-    camera = take.camera
-    return _checksum([np.array([camera.focal_px]), camera.centre_px, camera.from_world])
+def _camera_sum(result: Cleaned) -> str:
+    camera, path = result.take.camera, result.path
+    moving = [] if path is None else [path.to_world, path.focal_px]
+    return _checksum([np.array([camera.focal_px]), camera.centre_px, camera.from_world, *moving])
 
 
 def _checksum(arrays: Iterable[Array]) -> str:
