@@ -30,11 +30,9 @@ def cut(contacts: Iterable[Contact], hole: Contact) -> Contacts:
         if not _same(contact, hole):
             left.append(contact)
             continue
-        pieces = (
-            replace(contact, last=min(contact.last, hole.first - 1)),
-            replace(contact, first=max(contact.first, hole.last + 1)),
-        )
-        left += [piece for piece in pieces if piece.first <= piece.last]
+        before = contact.first, min(contact.last, hole.first - 1)
+        after = max(contact.first, hole.last + 1), contact.last
+        left += [replace(contact, first=first, last=last) for first, last in (before, after) if first <= last]
     return merged(left)
 
 

@@ -81,6 +81,8 @@ def stay_put(eye: bpy.types.Object) -> None:
         if action is not None and made_by_us(action):
             curves = curves_of(action).fcurves
             for curve in [curve for curve in curves if curve.group is not None and curve.group.name == _PATH_GROUP]:
+                if curve.data_path == "rotation_quaternion":
+                    owner.rotation_mode = "XYZ"
                 curves.remove(curve)
             if not len(curves):
                 bpy.data.actions.remove(action)
