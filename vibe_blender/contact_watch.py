@@ -20,6 +20,8 @@ _SECONDS = 0.15
 @bpy.app.handlers.persistent
 def after_change(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
     """Blender has evaluated a change: where it was one of an action, looks at it when there is time."""
+    if bpy.app.background:
+        return  # nobody edits, and a timer that never runs keeps Blender as a Python module from ending
     if depsgraph.id_type_updated("ACTION") and not bpy.app.timers.is_registered(look):
         bpy.app.timers.register(look, first_interval=_SECONDS)
 
