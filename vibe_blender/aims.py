@@ -11,10 +11,10 @@ from typing import Protocol
 
 import bpy
 
-from .cleanup_properties import cleanup_of
 from .contract.errors import CaptureError
 from .contract.take import Take
 from .contract.take_file import free_take_path, load_take, save_take
+from .live_cleanup import cleanup_of
 from .motion.blending import blend_range
 from .motion.cleanup import Cleaned, cleaned
 from .motion.settings import RAW, Cleanup

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from .cleanup_properties import cleanup_of, problem
 from .contract.errors import CaptureError
 from .contract.take import Take
+from .live_cleanup import cleanup_of, problem
 from .motion.cleanup import Cleaned, cleaned
 from .motion.contacts import find_contacts
 from .motion.measures import Measures, measure, together

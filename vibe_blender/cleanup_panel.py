@@ -7,8 +7,9 @@ import time
 import bpy
 
 from . import cleanup_numbers, contact_strip, raw_ghost
-from .cleanup_properties import VIBE_Cleanup, cleanup_of, problem
+from .cleanup_properties import VIBE_Cleanup
 from .contract.errors import CaptureError
+from .live_cleanup import cleanup_of, problem
 from .motion.measures import Measures
 from .motion.presets import PRESETS, with_preset
 from .motion.settings import Cleanup

@@ -5,20 +5,14 @@ A property is called after its field: ``smoothing_cutoff_hz`` is ``Cleanup.smoot
 region are ``strength_root`` and so on.
 """
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty
 
-from .contract.errors import CaptureError
+from .live_cleanup import changed, forget, quiet
 from .motion.settings import Cleanup, Feet, Root, Smoothing, Strengths, View
-from .redraw import redraw_panels
-from .scene.cleaning import clean_up
-from .scene.steps import rendering
-from .scene.takes import take_record
 
 LISTS = ("feet.contacts", "root.anchors", "view.path")
 """What is kept on the take and its armatures, see ``scene.cleaning.with_lists``."""
@@ -26,16 +20,9 @@ _SECTIONS = {"smoothing": Smoothing, "feet": Feet, "root": Root, "view": View}
 _DEFAULT = Cleanup()
 _STRENGTHS = "How much {} smoothed: 1 as set above, 0 not at all, 2 twice as much"
 
-_quiet = False
-_problems: dict[int, CaptureError] = {}
-"""By a collection's number: why the last change could not be shown."""
-_kept: dict[int, tuple[str, ...]] = {}
-"""By a collection's number: the actions that the last change kept because somebody has worked on them."""
-
 
 def _changed(settings: "VIBE_Cleanup", context: bpy.types.Context) -> None:
-    if not _quiet and take_record(settings.id_data) is not None:
-        refresh(settings.id_data)
+    changed(settings.id_data)
 
 
 def _is_camera(settings: "VIBE_Cleanup", thing: bpy.types.Object) -> bool:
@@ -382,7 +369,7 @@ class VIBE_Cleanup(bpy.types.PropertyGroup):
                     setattr(self, f"{section}_{name}", getattr(getattr(settings, section), name))
             for item in fields(Strengths):
                 setattr(self, f"strength_{item.name}", getattr(settings.smoothing.strengths, item.name))
-        _changed(self, bpy.context)
+        changed(self.id_data)
 
     def _read(self, section: str, kind: type) -> dict[str, Any]:
         return {name: self._value(f"{section}_{name}") for name in _names(section, kind)}
@@ -399,51 +386,6 @@ def _names(section: str, kind: type) -> list[str]:
     return [name for name in names if f"{section}.{name}" not in LISTS]
 
 
-def cleanup_of(collection: bpy.types.Collection) -> Cleanup:
-    """The settings of a take, without its lists (``scene.cleaning.with_lists``).
-
-    Raises:
-        CaptureError: ``bad_setting``.
-    """
-    return collection.vibe_cleanup.settings()
-
-
-def refresh(collection: bpy.types.Collection) -> None:
-    """Shows what the settings say; where that cannot be, the reason is kept for the panel."""
-    _problems.pop(collection.session_uid, None)
-    _kept.pop(collection.session_uid, None)
-    try:
-        if rendering():
-            raise CaptureError("rendering", "A render reads the motion.", "Apply the settings when it is done.")
-        _kept[collection.session_uid] = clean_up(
-            collection, cleanup_of(collection), raw=collection.vibe_cleanup.show_raw
-        )
-    except CaptureError as error:
-        _problems[collection.session_uid] = error
-    redraw_panels()
-
-
-def problem(collection: bpy.types.Collection) -> CaptureError | None:
-    """Why the last change could not be shown."""
-    return _problems.get(collection.session_uid)
-
-
-def kept_actions(collection: bpy.types.Collection) -> tuple[str, ...]:
-    """What the last change kept because somebody has worked on it."""
-    return _kept.get(collection.session_uid, ())
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Changes inside are not shown one by one."""
-    global _quiet
-    before, _quiet = _quiet, True
-    try:
-        yield
-    finally:
-        _quiet = before
-
-
 def register_cleanup() -> None:
     """Adds ``collection.vibe_cleanup``; its class is registered before."""
     bpy.types.Collection.vibe_cleanup = PointerProperty(type=VIBE_Cleanup)
@@ -452,8 +394,7 @@ def register_cleanup() -> None:
 def unregister_cleanup() -> None:
     """Removes it; what files have saved in it stays there."""
     del bpy.types.Collection.vibe_cleanup
-    _problems.clear()
-    _kept.clear()
+    forget()
 
 
 CLASSES = (VIBE_Cleanup,)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bpy
 
-from .cleanup_properties import refresh
+from .live_cleanup import refresh
 from .scene.cleaning import contacts_are_edited, worked_on
 from .scene.steps import rendering
 from .scene.takes import is_editable, take_collections

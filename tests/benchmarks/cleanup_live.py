@@ -65,8 +65,8 @@ def headless(frames: int, folder: Path) -> None:
     from vibe_blender import places
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    if places.ADDON_ID not in bpy.context.preferences.addons:
-        bpy.context.preferences.addons.new().module = places.ADDON_ID
+    bpy.context.preferences.addons.new().module = places.ADDON_ID
+    if not hasattr(bpy.types.Scene, "vibe"):
         vibe_blender.register()
     bpy.ops.vibe.open_take(filepath=str(save_take(small_take(count=frames), folder / f"{frames}.take")))
     print(f"bpy {bpy.app.version_string}", end=", ")

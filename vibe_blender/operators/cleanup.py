@@ -11,10 +11,11 @@ from bl_ui.utils import PresetPanel
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from .. import raw_ghost
-from ..cleanup_properties import VIBE_Cleanup, cleanup_of, kept_actions, problem, quiet, refresh
+from ..cleanup_properties import VIBE_Cleanup
 from ..contract.errors import CaptureError
 from ..contract.quaternions import Array
 from ..contract.take_file import load_take
+from ..live_cleanup import cleanup_of, kept_actions, problem, quiet, refresh
 from ..motion.keys import Bounds
 from ..motion.presets import PRESETS, with_preset
 from ..motion.root import anchor_at

@@ -3,8 +3,8 @@
 
 import bpy
 
-from ..cleanup_properties import quiet
 from ..contract.errors import CaptureError
+from ..live_cleanup import quiet
 from ..scene.cleaning import keep_camera_path
 from ..scene.moving_camera import scene_camera_path, tracked_camera_path
 from ..scene.raw_takes import raw_take

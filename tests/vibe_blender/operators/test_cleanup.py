@@ -11,8 +11,9 @@ bpy = pytest.importorskip("bpy")
 
 from tests.fake_backend import small_take
 from vibe_blender import cleanup_numbers, contact_watch
-from vibe_blender.cleanup_properties import LISTS, cleanup_of, kept_actions, problem
+from vibe_blender.cleanup_properties import LISTS
 from vibe_blender.contract.take_file import save_take
+from vibe_blender.live_cleanup import cleanup_of, kept_actions, problem
 from vibe_blender.motion.settings import Cleanup, Feet, Root, Smoothing, Strengths, View
 from vibe_blender.scene.animation import curves_of
 from vibe_blender.scene.cleaning import (
