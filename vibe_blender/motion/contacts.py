@@ -20,7 +20,7 @@ _NEAR_M, _NEAR_WIDTH_M = 0.06, 0.015
 _LEAVING_HEIGHT = 1.5
 """A foot that stands has left at so many times the height below which it begins to stand."""
 _HARDLY_EVER = 0.1
-_HASTE = 2.0
+_HASTE = 2.7
 """A part that moves so many times faster than it mostly does while it stands is on its way to another place."""
 
 

@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 from ..contract.quaternions import Array, from_axis_angles, multiply, rotate, to_axis_angles
 from ..contract.take import Person
 from .contacts import contacts_of, standing
-from .foot_targets import Foot, hold
-from .legs import bend_leg, lack_of_reach, lifted_toes, local, turn_between
+from .foot_targets import Foot, Hold, hold
+from .foot_tracks import between, tracks
+from .legs import bend_leg, changed_ankle, knee_give, lack_of_reach, leg_change, lifted_toes, local, turn_between
 from .over_time import Timeline
 from .settings import Feet
 from .soles import ANKLE, ANKLES, BALL, BALLS, HIP, HIPS, KNEE, KNEES, Legs, leg_length, legs_of, sole_offsets
 
-_SWAY_S = 3.0
-"""Sway of the body slower than that stays with the path: what stands cannot tell it from a wrong stride."""
-_FLOAT_S = 0.2
 _REACH_S = 0.2
 _REACH_SHARE = 0.3
 """Of what a leg lacks to its place; the rest is left to its last reach, because bent knees cost more than they gain."""
+_LIFT_S, _CLEAR_S = 0.1, 0.2
 _MOST_SINK_M = 0.15
 _MOST_BEND_RAD = np.radians(70.0)
 _UP = np.array([0.0, 0.0, 1.0])
@@ -42,17 +41,22 @@ def hold_feet(person: Person, times: Array, feet: Feet) -> Person:
     stands = standing(contacts_of(person, times, feet, legs), person.frames)
     if not (stands.any() or feet.clamp or feet.bend_toes):
         return person
-    share = feet.correct_root * feet.strength
     root, contacts = person.root, person.contacts
     if stands.any():
         contacts = stands.any(axis=2).astype(float)
-        way = share * _correction(legs, timeline, stands)
+    held = [_held(legs, side, stands[:, side], timeline, feet) for side in range(2)]
+    way, moves = np.zeros_like(root), np.zeros((len(root), 2, 3))
+    if stands.any():
+        way, moves = tracks(root, [hold.stand for _, hold in held], timeline, feet.correct_root)
+        way, moves = feet.strength * way, feet.strength * moves
         root, legs = root + way, legs.moved(way)
-    goals = [_goal(legs, side, stands[:, side], timeline, feet) for side in range(2)]
+    goals = [_goal(legs, side, *held[side], way, moves[:, side], feet) for side in range(2)]
+    share = feet.correct_root * feet.strength
     if share and stands.any():
-        way = share * _sink(legs, goals, stands, timeline)
-        root, legs = root + way, legs.moved(way)
-        goals = [replace(goal, changed=goal.changed | np.any(way != 0.0, axis=1)) for goal in goals]
+        sink = share * _sink(legs, goals, stands, timeline)
+        root, legs = root + sink, legs.moved(sink)
+    ankles = _led(legs, goals, [hold.stand.far for _, hold in held], timeline)
+    goals = [_cleared_goal(legs, side, *held[side], goals[side], ankles[side], timeline, feet) for side in range(2)]
     rotations = np.array(person.rotations, dtype=float)
     for side, goal in enumerate(goals):
         bent = _bend(rotations, legs, side, goal)
@@ -70,64 +74,113 @@ class _Goal:
     changed: NDArray[np.bool_]
 
 
-def _correction(legs: Legs, timeline: Timeline, stands: NDArray[np.bool_]) -> Array:
-    """What to add to the path (T, 3), metres, so that standing feet neither slide nor float.
-
-    Sliding is taken off as a velocity, but only what is faster than a few strides, so that the path cannot drift;
-    floating as a height.
-
-    Args:
-        legs: the floor is the world's z = 0.
-        timeline: theirs.
-        stands: (T, 2, 2) left and right foot, heel and ball; somewhere.
-    """
-    points, times = legs.soles[:, :, :2], timeline.times
-    there = stands.any(axis=(1, 2))
-    count = np.maximum(stands.sum(axis=(1, 2)), 1)[:, None]
-    slide = np.sum(timeline.velocities(points)[..., :2] * stands[..., None], axis=(1, 2)) / count
-    height = np.sum(points[..., 2] * stands, axis=(1, 2))[:, None] / count
-    slide, height = (
-        np.stack([np.interp(times, times[there], column[there]) for column in values.T], axis=1)
-        for values in (slide, height)
-    )
-    steps = np.diff(times, prepend=times[0])[:, None] * (slide + np.roll(slide, 1, axis=0)) / 2
-    steps[timeline.first == np.arange(len(timeline))] = 0.0
-    way = np.cumsum(steps, axis=0)
-    sway = way - timeline.averaged(way, _SWAY_S)
-    return -np.concatenate([sway, timeline.averaged(height, _FLOAT_S)], axis=1)
+def _held(legs: Legs, side: int, stands: NDArray[np.bool_], timeline: Timeline, feet: Feet) -> tuple[Foot, Hold]:
+    """One foot, 0 left or 1 right, and what its contacts (T, 2), of heel and ball, ask of it."""
+    ball_height = -float(sole_offsets(legs.rest_joints)[1][1])
+    foot = Foot(legs.soles[:, side, 0], legs.places[:, side, BALL], ball_height)
+    return foot, hold(foot, stands, timeline, feet.ease_s)
 
 
-def _goal(legs: Legs, side: int, stands: NDArray[np.bool_], timeline: Timeline, feet: Feet) -> _Goal:
-    """Where one ankle should be.
+def _goal(legs: Legs, side: int, foot: Foot, held: Hold, way: Array, moves: Array, feet: Feet) -> _Goal:
+    """Where one ankle should be in its contacts.
 
     Args:
-        legs: of the person.
+        legs: of the person, moved.
         side: 0 left, 1 right.
-        stands: (T, 2) heel and ball of this foot.
+        foot: before anything moved.
+        held: what its contacts ask of it.
+        way: (T, 3) metres, by which the person moved.
+        moves: (T, 3) metres, by which the foot moves besides.
+        feet: settings.
+    """
+    turn = from_axis_angles(feet.strength * held.turns)
+    heel = foot.heel + way + moves
+    if feet.clamp:
+        heel, turn, _ = _cleared(legs, side, foot, held.on_ball, heel, turn, feet)
+    turned = multiply(turn, legs.turned[:, side, ANKLE])
+    return _Goal(heel - rotate(turned, sole_offsets(legs.rest_joints)[0]), turned, held.stand.contact >= 0)
+
+
+def _led(legs: Legs, goals: list[_Goal], far: list[NDArray[np.bool_]], timeline: Timeline) -> list[Array]:
+    """Where both ankles (T, 3) come to, metres, world, also between their contacts.
+
+    There a leg's angles lead from one to the next, so a knee is never quicker than need be, however straight it is; and
+    where it is all but straight in a contact, it rather gives way by what hardly moves the foot.
+    """
+    joints = [(legs.places[:, side, HIP], legs.places[:, side, KNEE], legs.places[:, side, ANKLE]) for side in range(2)]
+    there = np.stack([goal.changed for goal in goals])
+    if not there.any():
+        return [ankle for _, _, ankle in joints]
+    changes = [leg_change(*leg, goal.place) for leg, goal in zip(joints, goals, strict=True)]
+    give = [knee_give(*leg, change) for leg, change in zip(joints, changes, strict=True)]
+    swings = np.stack([change[:, :3] for change in changes])
+    bends = np.stack([np.repeat(change[:, 3:], 3, axis=1) for change in changes])
+    led = between(
+        np.concatenate([swings, bends]), np.tile(there, (2, 1)), np.tile(far, (2, 1)), timeline,
+        np.concatenate([np.zeros_like(give), give]),
+    )  # fmt: skip
+    return [
+        changed_ankle(*leg, np.concatenate([led[side], led[2 + side, :, :1]], axis=1))
+        for side, leg in enumerate(joints)
+    ]
+
+
+def _cleared_goal(
+    legs: Legs, side: int, foot: Foot, held: Hold, goal: _Goal, place: Array, timeline: Timeline, feet: Feet
+) -> _Goal:
+    """Where one ankle should be at all times.
+
+    Args:
+        legs: of the person, moved.
+        side: 0 left, 1 right.
+        foot: before anything moved.
+        held: what its contacts ask of it.
+        goal: in its contacts.
+        place: (T, 3) metres, world, where it would come to.
         timeline: the person's.
         feet: settings.
     """
-    heel_offset, under_ball, tip_offset = sole_offsets(legs.rest_joints)
+    there = goal.changed
     ankle, ankle_turned = legs.places[:, side, ANKLE], legs.turned[:, side, ANKLE]
-    foot = Foot(legs.soles[:, side, 0], legs.places[:, side, BALL], -float(under_ball[1]))
-    done = hold(foot, stands, timeline, feet.ease_s)
-    turn = from_axis_angles(feet.strength * done.turns)
-    heel = foot.heel + feet.strength * done.moves
-    changed = done.held
-    if feet.clamp:
-        rod = rotate(turn, foot.ball - foot.heel)
-        heel, lift, low = _above_floor(heel, rod, foot, done.on_ball, feet.strength)
-        turn = multiply(lift, turn)
-        if not feet.bend_toes:
-            toes = multiply(turn, legs.turned[:, side, BALL])
-            below = np.maximum(-(heel + rotate(lift, rod) + rotate(toes, tip_offset))[:, 2], 0.0)
-            heel = heel + feet.strength * below[:, None] * _UP
-            low |= below > 0.0
-        changed = changed | low
+    turn = from_axis_angles(feet.strength * held.turns)
+    changed = np.any(held.turns != 0.0, axis=1) | (~held.stand.far if there.any() else there)
     turned = multiply(turn, ankle_turned)
-    place = heel - rotate(turned, heel_offset)
+    if feet.clamp:
+        offset = sole_offsets(legs.rest_joints)[0]
+        heel = place + rotate(turned, offset)
+        lift = feet.strength * _lift(heel, foot, turn, held, timeline)
+        heel, turn, low = _cleared(legs, side, foot, held.on_ball, heel + lift[:, None] * _UP, turn, feet)
+        turned = multiply(turn, ankle_turned)
+        place = np.where(there[:, None], place, heel - rotate(turned, offset))
+        changed = changed | low | (lift > 0.0)
+    turned = np.where(there[:, None], goal.turned, turned)
     keep = ~changed[:, None]
     return _Goal(np.where(keep, ankle, place), np.where(keep, ankle_turned, turned), changed)
+
+
+def _lift(heel: Array, foot: Foot, turn: Array, held: Hold, timeline: Timeline) -> Array:
+    """How far (T,), metres, a foot in the air is to be lifted lest it goes through the floor: gently, and early."""
+    ball = heel[:, 2] + rotate(turn, foot.ball - foot.heel)[:, 2] - foot.ball_height
+    deep = np.maximum(-np.minimum(heel[:, 2], ball), 0.0)
+    lift = timeline.averaged(timeline.highest(deep, _LIFT_S), _LIFT_S)
+    away = np.clip(held.away_s / _CLEAR_S, 0.0, 1.0)
+    return away**2 * (3.0 - 2.0 * away) * lift
+
+
+def _cleared(
+    legs: Legs, side: int, foot: Foot, on_ball: Array, heel: Array, turn: Array, feet: Feet
+) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """A foot turned and moved so that none of it is below the floor: heel (T, 3), turn (T, 4), and in which frames."""
+    rod = rotate(turn, foot.ball - foot.heel)
+    heel, lift, low = _above_floor(heel, rod, foot, on_ball, feet.strength)
+    turn = multiply(lift, turn)
+    if not feet.bend_toes:
+        toes = multiply(turn, legs.turned[:, side, BALL])
+        tip = heel + rotate(lift, rod) + rotate(toes, sole_offsets(legs.rest_joints)[2])
+        below = np.maximum(-tip[:, 2], 0.0)
+        heel = heel + feet.strength * below[:, None] * _UP
+        low |= below > 0.0
+    return heel, turn, low
 
 
 def _above_floor(

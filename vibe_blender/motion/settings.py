@@ -93,7 +93,7 @@ class Feet:
             becomes much faster than it was while it stood.
         height_m: above the floor, below which it can stand.
         shortest_s: shorter contacts are none.
-        ease_s: over which a foot is eased into a contact and out of it, at least; longer from farther away.
+        ease_s: within so long before and after its contacts a foot is led there and back, all through a shorter swing.
         clamp: whether no foot may go below the floor.
         bend_toes: whether toes bend up that would be below the floor, as they do where the heel has left it.
         correct_root: 0..1, how much of what standing feet slide, float and cannot reach is given to the body's path.
@@ -103,10 +103,10 @@ class Feet:
     lock: Locking = "auto"
     strength: float = 1.0
     enter_m_s: float = 0.35
-    leave_m_s: float = 0.9
+    leave_m_s: float = 0.7
     height_m: float = 0.06
     shortest_s: float = 0.1
-    ease_s: float = 0.15
+    ease_s: float = 0.4
     clamp: bool = True
     bend_toes: bool = True
     correct_root: float = 1.0

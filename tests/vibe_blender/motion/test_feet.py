@@ -10,13 +10,13 @@ from vibe_blender.contract.skeleton import PARENTS
 from vibe_blender.contract.take import Person
 from vibe_blender.motion.contacts import contacts_of, standing
 from vibe_blender.motion.feet import hold_feet
-from vibe_blender.motion.foot_targets import eased
-from vibe_blender.motion.over_time import Timeline
 from vibe_blender.motion.settings import RAW, Contact, Feet
 from vibe_blender.motion.soles import BALL, legs_of
 
 TIMED = ("frames", "rotations", "root", "contacts", "confidence", "boxes", "keypoints")
 STAYS = Feet(correct_root=0.0)
+PINNED_M = 1e-4
+"""What stands may be off: less than anybody can see, for the sake of knees that are all but straight."""
 
 
 def swaying(person: Person, times: Array, metres: float = 0.03) -> Person:
@@ -52,10 +52,10 @@ def test_what_stands_does_not_move_and_is_on_the_floor() -> None:
     stands = standing(contacts_of(before, times, STAYS), before.frames)
     after = hold_feet(before, times, STAYS)
     assert slides(before, stands).max() > 5e-3
-    assert slides(after, stands).max() < 1e-9
+    assert slides(after, stands).max() < PINNED_M
     heights = held_points(after)[..., 2]
-    assert np.allclose(heights[..., 0][stands[..., 0]], 0.0, atol=1e-9)
-    assert np.allclose(heights[..., 1][stands[..., 1]], 0.020, atol=1e-9)
+    assert np.allclose(heights[..., 0][stands[..., 0]], 0.0, atol=PINNED_M)
+    assert np.allclose(heights[..., 1][stands[..., 1]], 0.020, atol=PINNED_M)
     assert np.array_equal(after.root, before.root)
     assert np.array_equal(after.contacts, stands.any(axis=2))
 
@@ -94,7 +94,7 @@ def test_the_path_does_not_drift_after_feet_that_always_slide() -> None:
     glide = 0.25 * times  # as of somebody whose strides are seen too short
     before = replace(person, root=person.root - glide[:, None] * [0.0, 1.0, 0.0])
     after = hold_feet(before, times, Feet())
-    assert np.abs((after.root - before.root)[:, :2]).max() < 0.08
+    assert np.abs((after.root - before.root)[:, :2]).max() < 0.15
 
 
 def test_a_step_rolls_from_heel_to_ball_without_a_jump() -> None:
@@ -108,35 +108,10 @@ def test_a_step_rolls_from_heel_to_ball_without_a_jump() -> None:
         marks = (Contact("left", "heel", *heel), Contact("left", "toe", *ball))
         after = hold_feet(before, times, replace(STAYS, contacts={1: marks}, clamp=False))
         stands = standing(marks, before.frames)
-        assert slides(after, stands).max() < 1e-9
+        assert slides(after, stands).max() < PINNED_M
         ankle = after.joints()[:, 7]
         jumps = np.linalg.norm(np.diff(ankle, n=2, axis=0), axis=1)
         assert jumps[2:34].max() < 6e-3
-
-
-def test_eases_are_continuous_and_so_are_their_rates() -> None:
-    times = np.arange(3000) / 1000.0
-    there = ((times > 0.5) & (times < 1.0)) | ((times > 1.15) & (times < 1.5))
-    values = np.stack([0.05 * np.sin(6.0 * times), 0.1 * times], axis=1)
-    result = eased(values, there, Timeline.of(times, np.arange(3000)), 0.2)
-    rates = np.diff(result, axis=0) * 1000.0
-    assert np.array_equal(result[there], values[there])
-    assert np.abs(np.diff(result, axis=0)).max() < 3e-3
-    assert np.abs(np.diff(rates, axis=0)).max() < 0.05
-    assert not result[times < 0.29].any()
-    assert not result[times > 1.71].any()
-
-
-def test_eases_from_afar_take_longer_and_none_crosses_a_gap() -> None:
-    times = np.arange(200) / 100.0
-    frames = np.where(np.arange(200) < 110, np.arange(200), np.arange(200) + 50)
-    there = (np.arange(200) >= 50) & (np.arange(200) < 100)
-    far = eased(np.full((200, 1), 0.6), there, Timeline.of(times, frames), 0.1, most=10.0)
-    assert far[5:50].all()  # the square root of 6 x 0.6 m / 10 m/s² is 0.6 s
-    assert far[100:110].all()
-    assert not far[110:].any()
-    near = eased(np.full((200, 1), 0.6), there, Timeline.of(times, frames), 0.1)
-    assert not near[:40].any()
 
 
 def test_knees_do_not_pop_where_contacts_begin_and_end() -> None:
@@ -187,7 +162,7 @@ def test_edited_contacts_are_obeyed() -> None:
     mine = (Contact("right", "heel", 47, 60), Contact("right", "toe", 47, 60))
     after = hold_feet(before, times, replace(STAYS, clamp=False, bend_toes=False, contacts={1: mine}))
     stands = standing(mine, before.frames)
-    assert slides(after, stands).max() < 1e-9
+    assert slides(after, stands).max() < PINNED_M
     assert np.array_equal(after.contacts, stands.any(axis=2))
     assert np.array_equal(after.rotations[:, [1, 4, 7]], before.rotations[:, [1, 4, 7]])  # the left leg
     unchanged = np.all(after.rotations == before.rotations, axis=(1, 2))
@@ -206,7 +181,7 @@ def test_strength_goes_from_nothing_to_all() -> None:
     )
     assert raw == pytest.approx(slides(before, stands).mean(), rel=1e-3)
     assert half == pytest.approx(raw / 2, rel=0.1)
-    assert full < 1e-9
+    assert full < PINNED_M
 
 
 def test_raw_settings_change_nothing() -> None:
@@ -243,8 +218,8 @@ def test_each_side_of_a_gap_stands_in_its_own_place() -> None:
     feet = replace(STAYS, contacts={1: (Contact("left", "heel", 0, 59), Contact("left", "toe", 10, 59))})
     after = hold_feet(before, times[keep], feet)
     heel = held_points(after)[:, 0, 0]
-    assert np.ptp(heel[:25], axis=0).max() < 1e-9
-    assert np.ptp(heel[25:], axis=0).max() < 1e-9
+    assert np.ptp(heel[:25], axis=0).max() < PINNED_M
+    assert np.ptp(heel[25:], axis=0).max() < PINNED_M
     assert np.linalg.norm(heel[30] - heel[10]) == pytest.approx(np.hypot(0.5, 0.2), abs=0.02)
 
 

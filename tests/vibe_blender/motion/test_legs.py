@@ -3,7 +3,16 @@ import numpy as np
 import pytest
 
 from vibe_blender.contract.quaternions import from_axis_angles, multiply, rotate, to_axis_angles
-from vibe_blender.motion.legs import bend_leg, lack_of_reach, lifted_toes, reached, turn_between
+from vibe_blender.motion.legs import (
+    bend_leg,
+    changed_ankle,
+    knee_give,
+    lack_of_reach,
+    leg_change,
+    lifted_toes,
+    reached,
+    turn_between,
+)
 
 UPPER, LOWER = np.array([0.01, -0.415, -0.003]), np.array([0.0, -0.415, -0.037])
 LENGTH = float(np.linalg.norm(UPPER) + np.linalg.norm(LOWER))
@@ -60,6 +69,34 @@ def test_a_leg_never_stretches_and_points_to_what_it_cannot_reach(leg) -> None:
     _, ankle = posed(leg, thigh, shin)
     assert np.all(np.linalg.norm(ankle - leg["hip"], axis=1) <= LENGTH)
     assert np.allclose(unit(ankle - leg["hip"]), unit(target - leg["hip"]), atol=1e-9)
+
+
+def test_changed_angles_bring_the_ankle_to_its_target_or_as_near_as_it_gets(leg) -> None:
+    rng = np.random.default_rng(4)
+    joints = leg["hip"], leg["knee"], leg["ankle"]
+    target = leg["hip"] + unit(rng.normal(size=(200, 3))) * rng.uniform(0.4, 0.95, (200, 1)) * LENGTH
+    change = leg_change(*joints, target)
+    assert np.allclose(changed_ankle(*joints, change), target, atol=1e-9)
+    assert np.allclose(changed_ankle(*joints, np.zeros((200, 4))), leg["ankle"], atol=1e-9)
+    far = leg["hip"] + unit(target - leg["hip"]) * 1.4 * LENGTH
+    ankle = changed_ankle(*joints, leg_change(*joints, far))
+    assert np.all(np.linalg.norm(ankle - leg["hip"], axis=1) < LENGTH)
+    assert np.allclose(unit(ankle - leg["hip"]), unit(far - leg["hip"]), atol=1e-9)
+
+
+def test_a_knee_may_give_way_where_that_hardly_moves_the_ankle() -> None:
+    bends = np.radians([2.0, 10.0, 30.0, 90.0])
+    thigh = from_axis_angles(np.zeros((4, 3)))
+    shin = from_axis_angles(bends[:, None] * [1.0, 0.0, 0.0])
+    hip = np.zeros((4, 3))
+    knee = rotate(thigh, UPPER)
+    joints = hip, knee, knee + rotate(shin, LOWER)
+    give = knee_give(*joints, np.zeros((4, 4)))
+    assert np.all(np.diff(give) < 0.0)
+    bent = np.concatenate([np.zeros((4, 3)), give[:, None]], axis=1)
+    off = np.linalg.norm(changed_ankle(*joints, bent), axis=1) - np.linalg.norm(joints[2], axis=1)
+    assert np.all(np.abs(off[1:]) < 1e-3)
+    assert np.all(np.abs(off[2:]) < 1e-4)
 
 
 def test_a_leg_straightens_ever_more_slowly() -> None:
