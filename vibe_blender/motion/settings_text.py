@@ -116,7 +116,7 @@ def from_record(record: object) -> Cleanup:
 
 def _read(kind: Any, value: Any, name: str) -> Any:
     """A value as the type ``kind``."""
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
         unknown = [key for key in _keys(value, name) if key not in hints or _joined(name, key) in _NOT_AS_TEXT]
         if unknown:

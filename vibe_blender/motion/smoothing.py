@@ -94,6 +94,8 @@ def _smoothed(tracks: Tracks, times: Array, confidence: Array, smoothing: Smooth
     count = round((times[-1] - times[0]) / float(np.median(np.diff(times)))) + 1
     even = np.linspace(times[0], times[-1], count)
     step = float(even[1] - even[0])
+    if smoothing.cutoff_hz * step >= 0.5:
+        return tracks  # so few frames a second hold nothing that is faster
     is_even = count == len(times) and np.abs(even - times).max() <= _EVEN * step
     on_grid = tracks if is_even else interpolated(tracks, times, even)
     trust = confidence if is_even else np.interp(even, times, confidence)

@@ -306,3 +306,12 @@ def test_matrices_stay_rotations() -> None:
     for method in FILTERS:
         done = smooth(person, clock(person), Smoothing(method=method, cutoff_hz=1.0))
         np.testing.assert_allclose(np.linalg.det(to_matrices(done.rotations)), 1.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_too_fast_for_the_frame_rate_is_all_left(method: str) -> None:
+    person = random_motion()
+    settings = Smoothing(method=method, cutoff_hz=0.5 / (clock(person)[1] - clock(person)[0]))
+    after = smooth(person, clock(person), settings)
+    assert np.allclose(after.root, person.root)
+    assert turned_apart(after.rotations, person.rotations) < 1e-9
