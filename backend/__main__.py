@@ -172,10 +172,13 @@ def export(options: argparse.Namespace, session: Session) -> int:
 def evaluate(options: argparse.Namespace, session: Session) -> int:
     """``vibe evaluate``: how far a take is from the truth."""
     from vibe_blender.contract.take_file import load_take
+    from vibe_blender.motion.cleanup import clean
+    from vibe_blender.motion.settings_text import cleanup_from
 
     from . import evaluation
 
-    report = evaluation.evaluate(load_take(Path(options.take)), Path(options.truth))
+    take = clean(load_take(Path(options.take)), cleanup_from(options))
+    report = evaluation.evaluate(take, Path(options.truth))
     print(report.to_json() if options.json else report.to_text())
     return DONE
 
@@ -276,11 +279,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--beta", type=_not_negative, metavar="B", help="of --one-euro, instead of 0.7")
     command.set_defaults(refuse=command.error)
 
+    from vibe_blender.motion.settings_text import add_cleanup_arguments  # imports numpy, hence not above
+
     command = commands.add_parser("evaluate", help="compare a take with the truth")
     command.set_defaults(command=evaluate)
     command.add_argument("take", metavar="TAKE")
     command.add_argument("--truth", required=True, metavar="TRUTH.npz")
     command.add_argument("--json", action="store_true", help="as JSON")
+    add_cleanup_arguments(command)
 
     _add_models(commands.add_parser("models", help="the network files: list, fetch, import, verify"))
 

@@ -146,7 +146,7 @@ def test_every_python_file_names_its_licence(tracked) -> None:
             continue
         licence = "MIT"
         if path.parts[0] == "vibe_blender":
-            licence = "GPL-3.0-or-later OR MIT" if path.parts[1] == "contract" else "GPL-3.0-or-later"
+            licence = "GPL-3.0-or-later OR MIT" if path.parts[1] in ("contract", "motion") else "GPL-3.0-or-later"
         first = (REPOSITORY / path).read_text(encoding="utf-8").partition("\n")[0]
         if first != f"# SPDX-License-Identifier: {licence}":
             wrong.append(f"{path}: {first!r} should name {licence}")

@@ -14,19 +14,30 @@ import bpy
 from .contract.errors import CaptureError
 from .contract.take import Take
 from .contract.take_file import free_take_path, load_take, save_take
+from .live_cleanup import cleanup_of
 from .motion.blending import blend_range
+from .motion.cleanup import Cleaned, cleaned
+from .motion.settings import RAW, Cleanup
 from .scene.assembly import assembling
 from .scene.body import load_body_model
+from .scene.cleaning import cleaning, settle, with_lists
 from .scene.steps import Steps
 from .scene.takes import remove_take, rename_take, replacing_motion, take_collections, take_record
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A finished capture, read: the file to keep and what is in it."""
+    """A finished capture, read.
+
+    Attributes:
+        path: the file to keep.
+        take: what is in it.
+        cleaned: what a new take is shown as, where it is one.
+    """
 
     path: Path
     take: Take
+    cleaned: Cleaned | None = None
 
 
 @dataclass(frozen=True)
@@ -86,12 +97,16 @@ class NewTake:
         if not loaded.people:
             raise CaptureError("nobody", f"There is nobody in {take.name}.", "Choose a range in which people are seen.")
         load_body_model()
-        return Loaded(take, loaded)
+        return Loaded(take, loaded, cleaned(loaded, Cleanup()))
 
     def build(self, loaded: Loaded, scene: bpy.types.Scene) -> Steps[Finished]:
         """Assembles the take."""
         take, model = loaded.take, load_body_model()
-        assembly = yield from assembling(take, scene, loaded.path.stem, start=self.start, path=loaded.path, model=model)
+        result = loaded.cleaned or cleaned(take, Cleanup())
+        assembly = yield from assembling(
+            result.take, scene, loaded.path.stem, start=self.start, path=loaded.path, model=model
+        )
+        settle(assembly.collection, Cleanup(), result, take)
         for former in collections_of(loaded.path, scene):
             if former != assembly.collection:
                 name = former.name
@@ -137,7 +152,11 @@ class Patch:
         collection = next((found for found in bpy.data.collections if found.session_uid == self.collection_uid), None)
         if collection is None or take_record(collection) is None:
             raise CaptureError("take_gone", "The take is not in the file any more.", f"Open {loaded.path}.")
-        kept = yield from replacing_motion(collection, loaded.take, loaded.path)
+        group = collection.vibe_cleanup
+        settings = RAW if group.show_raw else with_lists(collection, cleanup_of(collection))
+        result = yield from cleaning(loaded.take, settings)
+        kept = yield from replacing_motion(collection, result.take, loaded.path)
+        settle(collection, settings, result, loaded.take)
         warnings = (*loaded.take.warnings, *(f"Your action {name} is kept, unassigned." for name in kept))
         frames = self.last - self.first + 1
         return Finished("Captured again", collection.name, len(loaded.take.people), frames, warnings)

@@ -39,6 +39,9 @@ class VIBE_MT_view(bpy.types.Menu):
         layout.separator()
         for name in ("toggle_strip", "mark_doubtful", "clear_marks", "resolve_range"):
             layout.operator(f"vibe.{name}")
+        layout.separator()
+        for name in ("apply_cleanup", "locate_take", "pick_floor", "set_contact", "found_contacts", "reduce_keys"):
+            layout.operator(f"vibe.{name}")
 
 
 def add_menus() -> None:

@@ -5,13 +5,29 @@ import atexit
 
 import bpy
 
-from . import availability, confidence_strip, installing, menus, panels, session
+from . import (
+    availability,
+    cleanup_numbers,
+    cleanup_panel,
+    cleanup_properties,
+    confidence_strip,
+    contact_strip,
+    contact_watch,
+    installing,
+    menus,
+    panels,
+    raw_ghost,
+    session,
+)
 from .operators import (
     capture,
     choose_video,
+    cleanup,
     confidence,
+    contacts,
     delete_take,
     install,
+    moving_camera,
     open_take,
     people,
     presets,
@@ -22,10 +38,12 @@ from .operators import (
 )
 from .preferences import VIBE_Preferences
 from .properties import VIBE_CaptureSettings, register_properties, unregister_properties
+from .scene import raw_takes
 
 CLASSES = (
     VIBE_Preferences,
     VIBE_CaptureSettings,
+    *cleanup_properties.CLASSES,
     *install.CLASSES,
     *choose_video.CLASSES,
     *capture.CLASSES,
@@ -38,9 +56,14 @@ CLASSES = (
     *resolve_range.CLASSES,
     *presets.CLASSES,
     *published.CLASSES,
+    *cleanup.CLASSES,
+    *contacts.CLASSES,
+    *moving_camera.CLASSES,
     *panels.CLASSES,
+    *cleanup_panel.CLASSES,
     *menus.CLASSES,
 )
+_HANDLERS = (*session.HANDLERS, *contact_watch.HANDLERS)
 
 
 def register() -> None:
@@ -48,10 +71,12 @@ def register() -> None:
     for each in CLASSES:
         bpy.utils.register_class(each)
     register_properties()
-    for name, handler in session.HANDLERS:
+    cleanup_properties.register_cleanup()
+    for name, handler in _HANDLERS:
         getattr(bpy.app.handlers, name).append(handler)
     menus.add_menus()
     confidence_strip.enable()
+    contact_strip.enable()
     atexit.register(session.kill)
 
 
@@ -62,11 +87,17 @@ def unregister() -> None:
     availability.stop()
     installing.stop()
     confidence_strip.disable()
+    contact_strip.disable()
+    raw_ghost.disable()
+    contact_watch.stop()
+    cleanup_numbers.forget()
+    raw_takes.forget()
     menus.remove_menus()
-    for name, handler in session.HANDLERS:
+    for name, handler in _HANDLERS:
         handlers = getattr(bpy.app.handlers, name)
         if handler in handlers:
             handlers.remove(handler)
+    cleanup_properties.unregister_cleanup()
     unregister_properties()
     for each in reversed(CLASSES):
         bpy.utils.unregister_class(each)

@@ -15,6 +15,7 @@ from backend.world import Ground, find_ground, place
 from vibe_blender.contract import quaternions
 from vibe_blender.contract.skeleton import JOINT_NAMES, REST_JOINTS, forward_kinematics
 from vibe_blender.contract.take import Person
+from vibe_blender.motion.floor import Seen, soles
 
 FPS = 30.0
 SPEED_M_S = 0.8
@@ -180,17 +181,18 @@ def test_the_made_walker_stands_on_the_floor_and_does_not_slide() -> None:
 
 
 # Degrees that up may be off along the line of sight, and in the picture's plane. Feet tell the slope along the way that
-# was walked; across it there are only upright bodies and the habit of level cameras, which both are trusted by halves.
+# was walked, but as distances are known to some percent only, never all of it: the rest is upright bodies and the habit
+# of holding cameras level and at the height of a head, which keep a degree or two of what is far from it.
 @pytest.mark.parametrize(
     ("walker", "shot", "pitch_bound_deg", "roll_bound_deg"),
     [
-        (walk((0.0, 3.0), 90.0), Shot(), 0.5, 0.2),
+        (walk((0.0, 3.0), 90.0), Shot(), 0.7, 0.2),
         (walk((0.0, 3.0), 90.0), Shot(down_deg=10.0), 0.5, 0.2),
-        (walk((0.3, 7.0), -90.0), Shot(2.5, down_deg=20.0), 1.0, 0.2),
-        (walk((0.0, 3.0), 90.0), Shot(0.6, down_deg=-8.0), 0.5, 0.2),
-        (walk((-1.6, 4.0), 0.0), Shot(), 0.5, 0.2),
-        (walk((-1.6, 4.0), 0.0), Shot(down_deg=10.0), 2.5, 0.2),
-        (walk((-1.6, 4.0), 0.0), Shot(roll_deg=4.0), 0.5, 1.5),
+        (walk((0.3, 7.0), -90.0), Shot(2.5, down_deg=20.0), 2.0, 0.2),
+        (walk((0.0, 3.0), 90.0), Shot(0.6, down_deg=-8.0), 0.7, 0.2),
+        (walk((-1.6, 4.0), 0.0), Shot(), 0.5, 0.3),
+        (walk((-1.6, 4.0), 0.0), Shot(down_deg=10.0), 1.0, 0.3),
+        (walk((-1.6, 4.0), 0.0), Shot(roll_deg=4.0), 0.5, 2.5),
         (walk((1.2, 3.0), 135.0), Shot(down_deg=10.0, roll_deg=-3.0), 3.0, 3.0),
     ],
 )
@@ -343,7 +345,8 @@ def test_the_mannequin_s_soles_touch_the_floor(body: BodyModel, stature: float) 
         rest_joints=rest,
         betas=betas,
     )
-    level = Ground(np.array([0.0, -1.0, 0.0]), find_ground([estimate]).height_m, np.zeros(2))
+    below_m = soles(Seen(estimate.times, upright, estimate.root, rest, np.zeros(3)))[..., 1].max()
+    level = Ground(np.array([0.0, -1.0, 0.0]), float(below_m), np.zeros(2))
     person = place(estimate, level, 1)
     lowest = posed_vertices(body, betas, person.rotations, person.root)[..., 2].min()
     assert abs(lowest) < 0.003

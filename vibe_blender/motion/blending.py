@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-License-Identifier: GPL-3.0-or-later OR MIT
 """A re-captured range of a video put into the take it belongs to."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-License-Identifier: GPL-3.0-or-later OR MIT
 """Where keys stand in time: video times to scene frames, and the gaps between them."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-License-Identifier: GPL-3.0-or-later OR MIT
 """Where a capture is not sure: stretches of low confidence, and confidence as a row of coloured bars."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-License-Identifier: GPL-3.0-or-later OR MIT
 """Motion that grows while it is shown: stretches in any order in, the pose of a moment out."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-License-Identifier: GPL-3.0-or-later OR MIT
 """From the joints of a take to real bones: pose rotations, root location and correctives in the bones' own axes."""
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import bpy
 
 from ..contract.errors import CaptureError
-from ..scene.takes import TakeRecord, is_editable, take_collections, take_record
+from ..scene.takes import TakeRecord, chosen_armature, is_editable, take_collections, take_record
 
 UNDO = {"UNDO"}
 """No REGISTER: there is nothing to adjust after the click."""
@@ -56,6 +56,18 @@ def named_take(name: str, context: bpy.types.Context) -> TakeInScene:
     if found is None:
         raise CaptureError("take_gone", f"There is no take {name or 'chosen'} in this file.", "Open its take file.")
     return found
+
+
+def chosen_person(context: bpy.types.Context, collection: bpy.types.Collection) -> bpy.types.Object:
+    """The armature of the person whom the user has selected, else of the first of the take.
+
+    Raises:
+        CaptureError: ``nobody``.
+    """
+    armature = chosen_armature(collection, context.active_object)
+    if armature is None:
+        raise CaptureError("nobody", f"There is nobody in {collection.name} any more.", "Open the take again.")
+    return armature
 
 
 def _found(collection: bpy.types.Collection | None) -> TakeInScene | None:

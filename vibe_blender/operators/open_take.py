@@ -9,7 +9,10 @@ from bpy.props import StringProperty
 from .. import session
 from ..contract.errors import CaptureError
 from ..contract.take_file import load_take
+from ..motion.cleanup import cleaned
+from ..motion.settings import Cleanup
 from ..scene.assembly import assemble
+from ..scene.cleaning import settle
 from .active import UNDO
 from .reporting import Reporting
 
@@ -38,7 +41,9 @@ class VIBE_OT_open_take(Reporting, bpy.types.Operator):
         if not take.people:
             raise CaptureError("nobody", f"There is nobody in {path.name}.", "Open another take.")
         start = context.scene.vibe.scene_start
-        assembly = assemble(take, context.scene, path.name.split(".take")[0], start=start, path=path)
+        result = cleaned(take, Cleanup())
+        assembly = assemble(result.take, context.scene, path.name.split(".take")[0], start=start, path=path)
+        settle(assembly.collection, Cleanup(), result, take)
         context.scene.vibe.active_take = assembly.collection
         for warning in (*take.warnings, *assembly.warnings):
             self.report({"WARNING"}, warning)

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.quaternions import continuous, multiply
+from ..contract.quaternions import Array, continuous, multiply
 from ..contract.skeleton import JOINT_NAMES
 from ..contract.take import Person, Video
 from ..motion.curves import before_gap, presence, scene_frames
@@ -24,9 +26,10 @@ CONSTANT, LINEAR = 0, 1
 """Blender's numbers of the interpolations, as ``foreach_set`` takes them."""
 CONFIDENCE, TRACKED = "confidence", "tracked"
 """Custom properties of the armature object: how sure the capture is, 0..1, and whether the person was seen at all."""
-CONFIDENCE_PATH = f'["{CONFIDENCE}"]'
+CONFIDENCE_PATH, _TRACKED_PATH = f'["{CONFIDENCE}"]', f'["{TRACKED}"]'
 LOCATION_PATH = f'pose.bones["{JOINT_NAMES[0]}"].location'
-_GROUP = "Capture"
+_GROUP, _HOME, _SIZE = "Capture", "vibe_home", "vibe_size"
+_SAME_SIZE = 1e-4
 _CONFIDENCE_COLOUR = (0.95, 0.75, 0.1)
 
 
@@ -56,26 +59,12 @@ def making_action(
     Raises:
         CaptureError: ``bone_missing``.
     """
-    grid = scene_frames(video.times, fps, start)
-    frames = grid[np.asarray(person.frames, int) - video.first_frame]
-    bones = bone_quaternions(armature)
-    left, right = axis_changes(bones)
-    pelvis = armature.data.bones[JOINT_NAMES[0]]
-    location = bone_location(person.root, np.array(pelvis.head_local), bones[0])
-    interpolation = np.where(before_gap(person.frames), CONSTANT, LINEAR).astype(np.uint8)
-
     action = new_action(armature, armature.name)
     mark_unfinished(action)
     try:
-        for joint, name in enumerate(JOINT_NAMES):
-            rotations = continuous(multiply(multiply(left[joint], person.rotations[:, joint]), right[joint]))
-            for axis in range(4):
-                write_curve(action, rotation_path(name), axis, name, frames, rotations[:, axis], interpolation)
-                yield
-        for axis in range(3):
-            write_curve(action, LOCATION_PATH, axis, JOINT_NAMES[0], frames, location[:, axis], interpolation)
-        yield
-        _write_capture(action, person, video, grid, interpolation)
+        for curve in motion_curves(armature, person, video, fps=fps, start=start):
+            dress(write_curve(action, *curve.target, curve.group, curve.frames, curve.values, curve.interpolation))
+            yield
         yield from sealing(action)
     except BaseException:
         with contextlib.suppress(ReferenceError):  # somebody was faster
@@ -84,30 +73,110 @@ def making_action(
     return action
 
 
+@dataclass(frozen=True)
+class Curve:
+    """What one curve of a motion is to be.
+
+    Attributes:
+        target: data path of the property, and index in it.
+        group: name of the channel group.
+        frames: (T,) scene frames.
+        values: (T,).
+        interpolation: (T,) ``CONSTANT`` or ``LINEAR``, as bytes.
+    """
+
+    target: tuple[str, int]
+    group: str
+    frames: Array
+    values: Array
+    interpolation: NDArray[np.uint8]
+
+
+def motion_curves(
+    armature: bpy.types.Object, person: Person, video: Video, *, fps: float, start: float
+) -> Iterator[Curve]:
+    """All curves of a person's motion, one by one; the arguments are those of ``making_action``.
+
+    Raises:
+        CaptureError: ``bone_missing``.
+    """
+    grid = scene_frames(video.times, fps, start)
+    frames = grid[np.asarray(person.frames, int) - video.first_frame]
+    bones = bone_quaternions(armature)
+    left, right = axis_changes(bones)
+    pelvis = armature.data.bones[JOINT_NAMES[0]]
+    interpolation = np.where(before_gap(person.frames), CONSTANT, LINEAR).astype(np.uint8)
+    root = np.array(person.root, float) / size_of(armature)
+    if (home := home_of(armature)) is not None:
+        way = root * (1.0, 1.0, 0.0)
+        root = root - way
+        places = home + way @ np.array(armature.matrix_basis.to_3x3()).T
+        for axis in range(3):
+            yield Curve(("location", axis), "Object Transforms", frames, places[:, axis], interpolation)
+    location = bone_location(root, np.array(pelvis.head_local), bones[0])
+    for joint, name in enumerate(JOINT_NAMES):
+        rotations = continuous(multiply(multiply(left[joint], person.rotations[:, joint]), right[joint]))
+        for axis in range(4):
+            yield Curve((rotation_path(name), axis), name, frames, rotations[:, axis], interpolation)
+    for axis in range(3):
+        yield Curve((LOCATION_PATH, axis), JOINT_NAMES[0], frames, location[:, axis], interpolation)
+    yield Curve((CONFIDENCE_PATH, 0), _GROUP, frames, np.asarray(person.confidence, float), interpolation)
+    steps = presence(person.frames, video.first_frame, len(grid))
+    seen = np.array([value for _, value in steps], float)
+    constant = np.full(len(steps), CONSTANT, np.uint8)
+    yield Curve((_TRACKED_PATH, 0), _GROUP, grid[[index for index, _ in steps]], seen, constant)
+
+
+def home_of(armature: bpy.types.Object) -> Array | None:
+    """Where an armature stood, (3,), that goes along the floor itself now; None where only its pelvis moves."""
+    home = armature.get(_HOME)
+    whole = getattr(home, "typecode", "") == "d" and len(home) == 3 and np.all(np.isfinite(home))
+    return np.array(home) if whole else None
+
+
+def fit_armature(armature: bpy.types.Object, person: Person, *, moves: bool) -> None:
+    """Makes an armature as large as the person, before its curves are made.
+
+    Args:
+        armature: of this person.
+        person: may be larger or smaller than what the armature was made for.
+        moves: whether the way along the floor is the armature's own from now on, or its pelvis's.
+    """
+    home = home_of(armature)
+    if moves and home is None:
+        armature[_HOME] = [float(value) for value in armature.location]
+    elif not moves and _HOME in armature:
+        if home is not None:
+            armature.location = home
+        del armature[_HOME]
+    bones = np.array([armature.data.bones[name].head_local for name in JOINT_NAMES], float)
+    size = float(np.linalg.norm(person.rest_joints - person.rest_joints[0]) / np.linalg.norm(bones - bones[0]))
+    size = 1.0 if abs(size - 1.0) < _SAME_SIZE else size
+    if size != (before := size_of(armature)):
+        armature.scale = [value * size / before for value in armature.scale]
+        armature[_SIZE] = size
+
+
+def size_of(armature: bpy.types.Object) -> float:
+    """How much larger the clean-up has made an armature."""
+    size = armature.get(_SIZE)
+    return size if isinstance(size, float) and 0 < size < np.inf else 1.0
+
+
 def give_motion(armature: bpy.types.Object, action: bpy.types.Action) -> list[bpy.types.Action]:
     """Lets the armature move as an action from ``making_action`` says; the actions in whose place that is."""
     # Tweaking a strip locks the action, and hides which one it is.
     armature.animation_data_create().use_tweak_mode = False
     before = actions_of(armature)
+    for name in JOINT_NAMES:  # keys that were reduced to Euler angles leave the bones in their mode
+        if name in armature.pose.bones and armature.pose.bones[name].rotation_mode != "QUATERNION":
+            armature.pose.bones[name].rotation_mode = "QUATERNION"
     _add_property(armature, CONFIDENCE, 1.0, "How sure the capture is of this frame")
     _add_property(armature, TRACKED, 1, "The person was seen in this frame; the body is hidden where it is 0")
     assign_action(armature, action)
     keep_in_mind(armature, action)
     finished(action)
     return before
-
-
-def _write_capture(
-    action: bpy.types.Action, person: Person, video: Video, grid: NDArray, interpolation: NDArray[np.uint8]
-) -> None:
-    """Adds the curves of ``confidence`` and ``tracked``; ``grid`` is (N,) scene frames of the video's frames."""
-    frames = grid[np.asarray(person.frames, int) - video.first_frame]
-    curve = write_curve(action, CONFIDENCE_PATH, 0, _GROUP, frames, person.confidence, interpolation)
-    curve.color_mode, curve.color = "CUSTOM", _CONFIDENCE_COLOUR
-    steps = presence(person.frames, video.first_frame, len(grid))
-    seen = np.array([value for _, value in steps], float)
-    constant = np.full(len(steps), CONSTANT, np.uint8)
-    write_curve(action, f'["{TRACKED}"]', 0, _GROUP, grid[[index for index, _ in steps]], seen, constant)
 
 
 def hide_untracked(body: bpy.types.Object, armature: bpy.types.Object) -> None:
@@ -118,7 +187,7 @@ def hide_untracked(body: bpy.types.Object, armature: bpy.types.Object) -> None:
         variable = driver.variables.new()
         variable.name = TRACKED
         variable.targets[0].id = armature
-        variable.targets[0].data_path = f'["{TRACKED}"]'
+        variable.targets[0].data_path = _TRACKED_PATH
         driver.expression = f"1 - {TRACKED}"
 
 
@@ -210,6 +279,12 @@ def new_curve(action: bpy.types.Action, path: str, index: int, group: str) -> bp
     curve = bag.fcurves.new(path, index=index)
     curve.group = bag.groups.get(group) or bag.groups.new(group)
     return curve
+
+
+def dress(curve: bpy.types.FCurve) -> None:
+    """Gives a new curve of ours its colour."""
+    if curve.data_path == CONFIDENCE_PATH:
+        curve.color_mode, curve.color = "CUSTOM", _CONFIDENCE_COLOUR
 
 
 def _add_property(armature: bpy.types.Object, name: str, value: float, description: str) -> None:

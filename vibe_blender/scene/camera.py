@@ -10,13 +10,17 @@ import numpy as np
 from mathutils import Matrix
 
 from ..contract.errors import CaptureError
+from ..contract.quaternions import Array, continuous, from_matrices
 from ..contract.take import Camera, Video
 from ..motion.curves import movie_offsets
-from .animation import CONSTANT, assign_action, new_action, write_curve
+from ..motion.settings import CameraPath
+from .animation import CONSTANT, LINEAR, assign_action, curves_of, new_action, write_curve
+from .ownership import made_by_us
 from .video_facts import facts
 
 FULL_FRAME_MM = 36.0
 _CLIP_M = (0.05, 1000.0)
+_PATH_GROUP = "Camera Path"
 
 
 def add_camera(name: str, camera: Camera, video: Video, collection: bpy.types.Collection) -> bpy.types.Object:
@@ -27,17 +31,72 @@ def add_camera(name: str, camera: Camera, video: Video, collection: bpy.types.Co
     data = bpy.data.cameras.new(name)
     eye = bpy.data.objects.new(name, data)
     collection.objects.link(eye)
-    long_side = max(video.width_px, video.height_px)
+    data.clip_start, data.clip_end = _CLIP_M
+    aim_camera(eye, camera, video)
+    return eye
+
+
+def aim_camera(eye: bpy.types.Object, camera: Camera, video: Video) -> None:
+    """Lets a camera object project as the take's camera, at the video's size."""
+    data, long_side = eye.data, max(video.width_px, video.height_px)
     data.sensor_fit = "AUTO"
     data.sensor_width = FULL_FRAME_MM
     data.lens = camera.focal_px / long_side * FULL_FRAME_MM
     # A shift moves the window over the picture: the centre of projection goes the other way, and y points up.
     data.shift_x = (video.width_px / 2 - camera.centre_px[0]) / long_side
     data.shift_y = (camera.centre_px[1] - video.height_px / 2) / long_side
-    data.clip_start, data.clip_end = _CLIP_M
     # Blender's cameras look along -z with y up, OpenCV's along z with y down.
     eye.matrix_world = Matrix((np.linalg.inv(camera.from_world) @ np.diag([1.0, -1.0, -1.0, 1.0])).tolist())
-    return eye
+
+
+def follow_path(eye: bpy.types.Object, path: CameraPath, camera: Camera, video: Video, frames: Array) -> None:
+    """Lets a camera object move as the camera that filmed did.
+
+    Args:
+        eye: from ``add_camera``.
+        path: in the take's world, metres.
+        camera: of the take, for the principal point where the path has none.
+        video: the take's.
+        frames: (N,) scene frames of the video's frames.
+    """
+    places = path.to_world @ np.diag([1.0, -1.0, -1.0, 1.0])
+    turns = continuous(from_matrices(places[:, :3, :3]))
+    long_side = max(video.width_px, video.height_px)
+    centres = np.broadcast_to(camera.centre_px if path.centre_px is None else path.centre_px, (len(frames), 2))
+    eye.rotation_mode = "QUATERNION"
+    _animate(eye, {("location", axis): places[:, axis, 3] for axis in range(3)}
+             | {("rotation_quaternion", axis): turns[:, axis] for axis in range(4)}, frames)  # fmt: skip
+    lens = {
+        ("lens", 0): path.focal_px / long_side * FULL_FRAME_MM,
+        ("shift_x", 0): (video.width_px / 2 - centres[:, 0]) / long_side,
+        ("shift_y", 0): (centres[:, 1] - video.height_px / 2) / long_side,
+    }
+    _animate(eye.data, lens, frames)
+
+
+def stay_put(eye: bpy.types.Object) -> None:
+    """Takes back what ``follow_path`` did, but for where the camera is now."""
+    for owner in (eye, eye.data):
+        action = owner.animation_data.action if owner.animation_data else None
+        if action is not None and made_by_us(action):
+            curves = curves_of(action).fcurves
+            for curve in [curve for curve in curves if curve.group is not None and curve.group.name == _PATH_GROUP]:
+                if curve.data_path == "rotation_quaternion":
+                    owner.rotation_mode = "XYZ"
+                curves.remove(curve)
+            if not len(curves):
+                bpy.data.actions.remove(action)
+
+
+def _animate(owner: bpy.types.ID, values: dict[tuple[str, int], Array], frames: Array) -> None:
+    """Adds curves to what moves the owner, or to a new action where that is not ours."""
+    action = owner.animation_data.action if owner.animation_data else None
+    if action is None or not made_by_us(action):
+        action = new_action(owner, owner.name)
+        assign_action(owner, action)
+    straight = np.full(len(frames), LINEAR, np.uint8)
+    for (path, index), numbers in values.items():
+        write_curve(action, path, index, _PATH_GROUP, frames, numbers, straight)
 
 
 def add_backdrop(eye: bpy.types.Object, video: Video, *, fps: float, start: int) -> str:

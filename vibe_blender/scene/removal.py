@@ -24,7 +24,8 @@ def mark_unfinished(block: bpy.types.ID) -> None:
 
 def finished(block: bpy.types.ID) -> None:
     """Everything is in it now."""
-    del block[_UNFINISHED]
+    if _UNFINISHED in block:
+        del block[_UNFINISHED]
 
 
 def remove_unfinished() -> None:

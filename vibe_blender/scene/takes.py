@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -41,6 +42,19 @@ def write_take_record(
     write_record(collection, _TAKE, describe_take(take, path, start=start, scene_fps=scene_fps))
 
 
+def relocate(collection: bpy.types.Collection, path: Path) -> None:
+    """Says where the file of a take is now.
+
+    Raises:
+        CaptureError: ``take_gone``, ``take_linked``.
+    """
+    record = take_record(collection)
+    if record is None:
+        raise CaptureError("take_gone", f"{collection.name} holds no take.", "Open the take again.")
+    check_editable(collection)
+    write_record(collection, _TAKE, replace(record, path=str(path)))
+
+
 def write_person_record(
     armature: bpy.types.Object, take: Take, person: Person, *, start: int, scene_fps: float
 ) -> None:
@@ -72,6 +86,13 @@ def people(collection: bpy.types.Collection) -> list[tuple[bpy.types.Object, Per
         if thing.type == "ARMATURE" and (record := read_record(thing, _PERSON, PersonRecord)) is not None
     ]
     return sorted(found, key=lambda pair: pair[1].id)
+
+
+def chosen_armature(collection: bpy.types.Collection, active: bpy.types.Object | None) -> bpy.types.Object | None:
+    """The armature of a take that the active object is or belongs to, else the first; None where there is none."""
+    armatures = [armature for armature, _ in people(collection)]
+    chosen = [armature for armature in armatures if active is not None and active in (armature, body_of(armature))]
+    return next(iter((*chosen, *armatures)), None)
 
 
 def body_of(armature: bpy.types.Object) -> bpy.types.Object | None:
@@ -133,7 +154,7 @@ def remove_take(collection: bpy.types.Collection) -> None:
     Raises:
         CaptureError: ``take_linked``.
     """
-    _check_editable(collection)
+    check_editable(collection)
     for scene in bpy.data.scenes:
         if collection in scene.collection.children_recursive:
             clear_marks(scene, collection)
@@ -146,7 +167,7 @@ def rename_take(collection: bpy.types.Collection, name: str) -> None:
     Raises:
         CaptureError: ``take_linked``.
     """
-    _check_editable(collection)
+    check_editable(collection)
     before = collection.name
     collection.name = short_name(name)
     ours = _ours(collection)
@@ -182,7 +203,7 @@ def replacing_motion(collection: bpy.types.Collection, take: Take, path: Path | 
     record = take_record(collection)
     if record is None:
         raise CaptureError("take_gone", f"{collection.name} holds no take.", "Open the take again.")
-    _check_editable(collection)
+    check_editable(collection)
     start, fps = record.start, record.scene_fps
     changed = describe_take(take, path, start=start, scene_fps=fps)
     known = {person.id: person for person in take.people if len(person.frames)}
@@ -208,7 +229,7 @@ def replacing_motion(collection: bpy.types.Collection, take: Take, path: Path | 
         write_record(armature, _PERSON, described)
     if path is not None:
         write_record(collection, _TAKE, changed)
-    kept = yield from _clearing(list(dict.fromkeys(before)))
+    kept = yield from clearing(list(dict.fromkeys(before)))
     for armature, action, _ in made:
         with contextlib.suppress(ReferenceError):
             action.name = armature.name
@@ -246,14 +267,15 @@ def _ours(collection: bpy.types.Collection) -> list[bpy.types.Object]:
     return [thing for thing in collection.objects if any(key in thing for key in (_PERSON, _BODY, _CAMERA))]
 
 
-def _check_editable(collection: bpy.types.Collection) -> None:
+def check_editable(collection: bpy.types.Collection) -> None:
+    """Raises ``take_linked`` where the take does not belong to this file as a whole."""
     if not is_editable(collection):
         raise CaptureError(
             "take_linked", f"{collection.name} is linked from another file.", "Make it local, or edit that file."
         )
 
 
-def _clearing(actions: list[bpy.types.Action]) -> Steps[tuple[str, ...]]:
+def clearing(actions: list[bpy.types.Action]) -> Steps[tuple[str, ...]]:
     """Removes those of the actions that are as we wrote them and that nothing uses; the names of the others."""
     kept: list[str] = []
     left = list(actions)

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later OR MIT
+"""Clean-up settings as text: a preset's name, a JSON file, or single values on a command line."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from ..contract.errors import CaptureError
+from .presets import PRESETS
+from .settings import RAW, Cleanup
+
+_LARGEST_FILE = 1 << 20
+_NOT_AS_TEXT = ("view.path",)
+"""What comes out of a scene, and can be in no file."""
+
+
+def add_cleanup_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options to a parser; ``cleanup_from`` reads them back."""
+    group = parser.add_argument_group("clean-up")
+    group.add_argument(
+        "--cleanup", default="", metavar="NAME|FILE.json", help=f"{', '.join(PRESETS)}, or settings in a file"
+    )
+    group.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, such as smoothing.cutoff_hz=4"
+    )
+
+
+def cleanup_from(options: argparse.Namespace) -> Cleanup:
+    """The settings that parsed options ask for.
+
+    Raises:
+        CaptureError: ``bad_setting`` or ``settings_missing``.
+    """
+    if not options.cleanup:
+        settings = RAW
+    elif options.cleanup in PRESETS:
+        settings = PRESETS[options.cleanup]
+    else:
+        settings = read_settings(Path(options.cleanup))
+    for text in options.set:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise CaptureError("bad_setting", f"{text!r} sets nothing.", "Write it as smoothing.cutoff_hz=4.")
+        settings = changed(settings, name.strip(), value.strip())
+    return settings
+
+
+def changed(settings: Cleanup, name: str, text: str) -> Cleanup:
+    """The settings with one value, named as in ``feet.ease_s``, read from text.
+
+    Raises:
+        CaptureError: ``bad_setting``.
+    """
+    record = as_record(settings)
+    *sections, last = name.split(".")
+    place: Any = record
+    for section in sections:
+        place = place.get(section) if isinstance(place, dict) else None
+    if not isinstance(place, dict) or last not in place or isinstance(place[last], dict):
+        raise CaptureError("bad_setting", f"There is no setting {name!r}.", f"There are: {', '.join(_names(record))}.")
+    try:
+        place[last] = text if isinstance(place[last], str) else json.loads(text)
+    except ValueError as error:
+        raise CaptureError("bad_setting", f"{name} cannot be {text!r}.", "Give a number, true or false.") from error
+    return from_record(record)
+
+
+def read_settings(path: Path) -> Cleanup:
+    """The settings in a JSON file; what it does not name is as ``Cleanup()`` has it.
+
+    Raises:
+        CaptureError: ``settings_missing`` or ``bad_setting``.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise CaptureError("bad_setting", f"{path} is too long for settings.", "Name another file.")
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CaptureError(
+            "settings_missing",
+            f"There is neither a preset nor a readable file {path}.",
+            f"Presets: {', '.join(PRESETS)}.",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise CaptureError("bad_setting", f"{path} is no JSON: {error}.", "Correct it, or name another.") from error
+    return from_record(record)
+
+
+def as_text(settings: Cleanup) -> str:
+    """The settings as JSON, to be read by ``read_settings``."""
+    return json.dumps(as_record(settings), indent=2) + "\n"
+
+
+def as_record(settings: Cleanup) -> dict[str, Any]:
+    """The settings as plain values; a moving camera is left out."""
+    record = dataclasses.asdict(settings)
+    for name in _NOT_AS_TEXT:
+        section, last = name.split(".")
+        del record[section][last]
+    return record
+
+
+def from_record(record: object) -> Cleanup:
+    """The settings of plain values, each checked: they may come from a stranger.
+
+    Raises:
+        CaptureError: ``bad_setting``, which names the value.
+    """
+    return _read(Cleanup, record, "")
+
+
+def _read(kind: Any, value: Any, name: str) -> Any:
+    """A value as the type ``kind``."""
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        hints = get_type_hints(kind)
+        unknown = [key for key in _keys(value, name) if key not in hints or _joined(name, key) in _NOT_AS_TEXT]
+        if unknown:
+            raise CaptureError(
+                "bad_setting", f"There is no setting {_joined(name, unknown[0])!r}.", f"There are: {', '.join(hints)}."
+            )
+        values = {key: _read(hints[key], part, _joined(name, key)) for key, part in value.items()}
+        try:
+            return kind(**values)
+        except TypeError as error:  # a value that has no default is missing
+            needed = ", ".join(hints)
+            raise CaptureError("bad_setting", f"{name} is not whole: {error}.", f"It has: {needed}.") from error
+    if get_origin(kind) is dict:
+        _, item = get_args(kind)
+        numbers = {key: part for key, part in value.items() if str(key).isdecimal()} if _keys(value, name) else {}
+        if len(numbers) != len(value):
+            raise _wrong(name, value)
+        return {int(key): _read(item, part, f"{name}.{key}") for key, part in numbers.items()}
+    if get_origin(kind) is tuple:
+        wanted = get_args(kind)
+        if not isinstance(value, (list, tuple)) or (wanted[-1] is not ... and len(value) != len(wanted)):
+            raise _wrong(name, value)
+        return tuple(_read(wanted[0], part, name) for part in value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not (kind if kind in (float, int, bool) else str):  # a choice is text
+        raise _wrong(name, value)
+    return value
+
+
+def _keys(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise _wrong(name, value)
+    return value
+
+
+def _joined(name: str, key: str) -> str:
+    return f"{name}.{key}" if name else str(key)
+
+
+def _names(record: Mapping[str, Any], before: str = "") -> list[str]:
+    """All single settings."""
+    found = []
+    for key, value in record.items():
+        nested = isinstance(value, dict) and bool(value)
+        found += _names(value, f"{before}{key}.") if nested else [] if value == {} else [before + key]
+    return found
+
+
+def _wrong(name: str, value: Any) -> CaptureError:
+    return CaptureError("bad_setting", f"{name or 'The settings'} cannot be {str(value)[:60]!r}.", "Correct the value.")
