@@ -173,11 +173,12 @@ def evaluate(options: argparse.Namespace, session: Session) -> int:
     """``vibe evaluate``: how far a take is from the truth."""
     from vibe_blender.contract.take_file import load_take
     from vibe_blender.motion.cleanup import clean
+    from vibe_blender.motion.settings import RAW
     from vibe_blender.motion.settings_text import cleanup_from
 
     from . import evaluation
 
-    take = clean(load_take(Path(options.take)), cleanup_from(options))
+    take = clean(load_take(Path(options.take)), cleanup_from(options, RAW))
     report = evaluation.evaluate(take, Path(options.truth))
     print(report.to_json() if options.json else report.to_text())
     return DONE
@@ -286,7 +287,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("take", metavar="TAKE")
     command.add_argument("--truth", required=True, metavar="TRUTH.npz")
     command.add_argument("--json", action="store_true", help="as JSON")
-    add_cleanup_arguments(command)
+    add_cleanup_arguments(command, "the take as it is")
 
     _add_models(commands.add_parser("models", help="the network files: list, fetch, import, verify"))
 

@@ -31,6 +31,8 @@ from .contract.errors import CaptureError
 from .contract.protocol import LAST_EVENTS, Cancelled, Done, Failed, Job, Warned
 from .contract.take import Take
 from .contract.take_file import load_take
+from .motion.settings import Cleanup
+from .motion.settings_text import add_cleanup_arguments, cleanup_from
 
 DONE, FAILED, CANCELLED = 0, 1, 130
 _FIRST_FRAME = 1
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console()
     try:
-        _check(options)
+        settings = _check(options)
         if _is_take(options.source):
             path, take = options.source, load_take(options.source)
             for warning in take.warnings:
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             path = _capture(options, console)
             take = load_take(path)
         with contextlib.redirect_stdout(io.StringIO()):  # Blender's operators report there
-            written = _build(options, take, path, console)
+            written = _build(options, settings, take, path, console)
         print(*written, sep="\n")
     except CaptureError as error:
         kept = error.take if isinstance(error, CaptureLost) else ""
@@ -86,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         help="Python that captures (default: $VIBE_BACKEND_PYTHON, or this one)",
     )
     add_capture_arguments(parser)
+    add_cleanup_arguments(parser, "as in the panel")
     return parser
 
 
@@ -114,8 +117,8 @@ def _frames(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of frame numbers such as 10,50,90") from error
 
 
-def _check(options: argparse.Namespace) -> None:
-    """Finds what would fail after a long capture before it starts."""
+def _check(options: argparse.Namespace) -> Cleanup:
+    """Finds what would fail after a long capture before it starts; the clean-up that is asked for."""
     try:
         from .scene.export import check_destination, check_writable
     except ImportError as error:
@@ -133,6 +136,7 @@ def _check(options: argparse.Namespace) -> None:
         check_writable(options.picture)
     if not options.source.is_file():
         raise CaptureError("video_missing", f"There is no file {options.source}.", "Check the path.")
+    return cleanup_from(options, Cleanup())
 
 
 def _is_take(path: Path) -> bool:
@@ -178,10 +182,11 @@ def _show(process: CaptureProcess, console: Console) -> None:
                 console.emit(event)
 
 
-def _build(options: argparse.Namespace, take: Take, path: Path, console: Console) -> list[Path]:
-    """Fills a new file with the take, and returns the files written."""
+def _build(options: argparse.Namespace, settings: Cleanup, take: Take, path: Path, console: Console) -> list[Path]:
+    """Fills a new file with the take, cleaned up, and returns the files written."""
     import bpy
 
+    from .cleanup_properties import set_cleanup
     from .scene.assembly import assemble
     from .scene.camera import look_through_camera, match_scene, set_frame_rate
     from .scene.export import save
@@ -193,6 +198,7 @@ def _build(options: argparse.Namespace, take: Take, path: Path, console: Console
     scene = bpy.context.scene
     set_frame_rate(scene, options.scene_fps or take.video.fps)
     assembly = assemble(take, scene, Path(take.video.path).stem, start=_FIRST_FRAME, path=path)
+    set_cleanup(assembly.collection, settings)
     match_scene(scene, assembly.camera, take.video, start=_FIRST_FRAME)
     look_through_camera()
     for warning in assembly.warnings:

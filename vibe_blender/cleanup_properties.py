@@ -13,6 +13,9 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty
 
 from .live_cleanup import changed, forget, quiet
 from .motion.settings import Cleanup, Feet, Root, Smoothing, Strengths, View
+from .scene.cleaning import clean_up, keep_anchors
+from .scene.contact_curves import keep_contacts
+from .scene.takes import people
 
 LISTS = ("feet.contacts", "root.anchors", "view.path")
 """What is kept on the take and its armatures, see ``scene.cleaning.with_lists``."""
@@ -384,6 +387,23 @@ def _names(section: str, kind: type) -> list[str]:
     """The single settings of a section."""
     names = [item.name for item in fields(kind) if item.name != "strengths"]
     return [name for name in names if f"{section}.{name}" not in LISTS]
+
+
+def set_cleanup(collection: bpy.types.Collection, settings: Cleanup) -> None:
+    """Shows a take as settings want it, and keeps them with it, also where the add-on is not switched on.
+
+    Raises:
+        CaptureError: as ``scene.cleaning.clean_up``.
+    """
+    if not hasattr(bpy.types.Collection, "vibe_cleanup"):
+        bpy.utils.register_class(VIBE_Cleanup)
+        register_cleanup()
+    for armature, person in people(collection):
+        keep_contacts(armature, settings.feet.contacts.get(person.id))
+        keep_anchors(armature, settings.root.anchors.get(person.id, ()))
+    with quiet():
+        collection.vibe_cleanup.take_over(settings)
+    clean_up(collection, settings)
 
 
 def register_cleanup() -> None:

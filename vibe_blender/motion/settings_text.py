@@ -12,32 +12,35 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from ..contract.errors import CaptureError
 from .presets import PRESETS
-from .settings import RAW, Cleanup
+from .settings import Cleanup
 
 _LARGEST_FILE = 1 << 20
 _NOT_AS_TEXT = ("view.path",)
 """What comes out of a scene, and can be in no file."""
 
 
-def add_cleanup_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options to a parser; ``cleanup_from`` reads them back."""
+def add_cleanup_arguments(parser: argparse.ArgumentParser, otherwise: str) -> None:
+    """Adds the options to a parser; ``cleanup_from`` reads them back; ``otherwise`` says what is done without them."""
     group = parser.add_argument_group("clean-up")
     group.add_argument(
-        "--cleanup", default="", metavar="NAME|FILE.json", help=f"{', '.join(PRESETS)}, or settings in a file"
+        "--cleanup",
+        default="",
+        metavar="NAME|FILE.json",
+        help=f"{', '.join(PRESETS)}, or settings in a file (default: {otherwise})",
     )
     group.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, such as smoothing.cutoff_hz=4"
     )
 
 
-def cleanup_from(options: argparse.Namespace) -> Cleanup:
-    """The settings that parsed options ask for.
+def cleanup_from(options: argparse.Namespace, otherwise: Cleanup) -> Cleanup:
+    """The settings that parsed options ask for; ``otherwise`` where they name none.
 
     Raises:
         CaptureError: ``bad_setting`` or ``settings_missing``.
     """
     if not options.cleanup:
-        settings = RAW
+        settings = otherwise
     elif options.cleanup in PRESETS:
         settings = PRESETS[options.cleanup]
     else:

@@ -21,8 +21,8 @@ from vibe_blender.motion.settings_text import (
 
 def parsed(*arguments: str) -> Cleanup:
     parser = argparse.ArgumentParser()
-    add_cleanup_arguments(parser)
-    return cleanup_from(parser.parse_args(arguments))
+    add_cleanup_arguments(parser, "none")
+    return cleanup_from(parser.parse_args(arguments), RAW)
 
 
 def test_without_options_nothing_is_cleaned() -> None:
