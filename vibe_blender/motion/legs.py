@@ -24,7 +24,7 @@ def turn_between(from_: Array, to: Array) -> Array:
 
     Half-way construction: (1 + a·b, a×b), normalised; opposite vectors turn about any axis square to them.
     """
-    cosine = np.sum(from_ * to, axis=-1, keepdims=True)
+    cosine = _dot(from_, to)
     (a, b, c), (x, y, z) = np.moveaxis(from_, -1, 0), np.moveaxis(to, -1, 0)
     turn = np.stack([1.0 + cosine[..., 0], b * z - c * y, c * x - a * z, a * y - b * x], axis=-1)
     opposite = cosine < -1.0 + 1e-9
@@ -32,7 +32,7 @@ def turn_between(from_: Array, to: Array) -> Array:
         aside = np.where(np.abs(from_[..., :1]) < 0.6, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
         half_turn = np.concatenate([np.zeros_like(cosine), np.cross(from_, aside)], axis=-1)
         turn = np.where(opposite, half_turn, turn)
-    return turn / np.sqrt(np.sum(turn**2, axis=-1, keepdims=True))
+    return turn / _length(turn)
 
 
 def reached(distance: Array, was: Array, length: Array) -> Array:
@@ -179,7 +179,12 @@ def local(parent: Array, child: Array) -> Array:
 
 
 def _length(vectors: Array) -> Array:
-    return np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.sqrt(_dot(vectors, vectors))
+
+
+def _dot(one: Array, other: Array) -> Array:
+    """(..., 1), several times as fast as a sum over so short an axis."""
+    return np.einsum("...i,...i->...", one, other)[..., None]
 
 
 def _unit(vectors: Array) -> Array:
@@ -187,4 +192,4 @@ def _unit(vectors: Array) -> Array:
 
 
 def _square_to(vectors: Array, along: Array) -> Array:
-    return vectors - np.sum(vectors * along, axis=-1, keepdims=True) * along
+    return vectors - _dot(vectors, along) * along
