@@ -40,7 +40,7 @@ def test_looking_makes_nothing(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(bpy.utils, "user_resource", resource)
     assert places.home().folder == tmp_path / "user" / "vibe_blender"
     places.preferences().folder = str(tmp_path / "chosen")
-    places.capture_log()
+    places.backend()
     assert {path.name for path in tmp_path.iterdir()}.isdisjoint({"user", "chosen"})
 
 
