@@ -119,6 +119,7 @@ def _frames(text: str) -> tuple[int, ...]:
 
 def _check(options: argparse.Namespace) -> Cleanup:
     """Finds what would fail after a long capture before it starts; the clean-up that is asked for."""
+    settings = cleanup_from(options, Cleanup())
     try:
         from .scene.export import check_destination, check_writable
     except ImportError as error:
@@ -136,7 +137,7 @@ def _check(options: argparse.Namespace) -> Cleanup:
         check_writable(options.picture)
     if not options.source.is_file():
         raise CaptureError("video_missing", f"There is no file {options.source}.", "Check the path.")
-    return cleanup_from(options, Cleanup())
+    return settings
 
 
 def _is_take(path: Path) -> bool:
@@ -186,7 +187,7 @@ def _build(options: argparse.Namespace, settings: Cleanup, take: Take, path: Pat
     """Fills a new file with the take, cleaned up, and returns the files written."""
     import bpy
 
-    from .cleanup_properties import set_cleanup
+    from .cleanup_properties import cleanup_registered, set_cleanup
     from .scene.assembly import assemble
     from .scene.camera import look_through_camera, match_scene, set_frame_rate
     from .scene.export import save
@@ -198,12 +199,13 @@ def _build(options: argparse.Namespace, settings: Cleanup, take: Take, path: Pat
     scene = bpy.context.scene
     set_frame_rate(scene, options.scene_fps or take.video.fps)
     assembly = assemble(take, scene, Path(take.video.path).stem, start=_FIRST_FRAME, path=path)
-    set_cleanup(assembly.collection, settings)
     match_scene(scene, assembly.camera, take.video, start=_FIRST_FRAME)
     look_through_camera()
     for warning in assembly.warnings:
         console.emit(Warned("scene", warning))
-    written = save(options.save, scene, assembly.actors)
+    with cleanup_registered():
+        set_cleanup(assembly.collection, settings)
+        written = save(options.save, scene, assembly.actors)
     if options.picture is not None:
         seen = take.people[0].frames
         frames = options.picture_frames or (int(seen[len(seen) // 2]),)

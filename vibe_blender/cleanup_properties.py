@@ -5,6 +5,8 @@ A property is called after its field: ``smoothing_cutoff_hz`` is ``Cleanup.smoot
 region are ``strength_root`` and so on.
 """
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -389,15 +391,27 @@ def _names(section: str, kind: type) -> list[str]:
     return [name for name in names if f"{section}.{name}" not in LISTS]
 
 
+@contextlib.contextmanager
+def cleanup_registered() -> Iterator[None]:
+    """``collection.vibe_cleanup`` is there meanwhile, also where the add-on is not switched on."""
+    if hasattr(bpy.types.Collection, "vibe_cleanup"):
+        yield
+        return
+    bpy.utils.register_class(VIBE_Cleanup)
+    register_cleanup()
+    try:
+        yield
+    finally:
+        unregister_cleanup()
+        bpy.utils.unregister_class(VIBE_Cleanup)
+
+
 def set_cleanup(collection: bpy.types.Collection, settings: Cleanup) -> None:
-    """Shows a take as settings want it, and keeps them with it, also where the add-on is not switched on.
+    """Shows a take as settings want it, and keeps them with it.
 
     Raises:
         CaptureError: as ``scene.cleaning.clean_up``.
     """
-    if not hasattr(bpy.types.Collection, "vibe_cleanup"):
-        bpy.utils.register_class(VIBE_Cleanup)
-        register_cleanup()
     for armature, person in people(collection):
         keep_contacts(armature, settings.feet.contacts.get(person.id))
         keep_anchors(armature, settings.root.anchors.get(person.id, ()))

@@ -15,7 +15,9 @@ bpy = pytest.importorskip("bpy")
 
 from tests.fake_backend import small_take, walking_person
 from vibe_blender.__main__ import main
+from vibe_blender.cleanup_properties import cleanup_registered
 from vibe_blender.contract.take_file import load_take, save_take
+from vibe_blender.motion.settings import RAW, Root
 from vibe_blender.scene.camera import frame_rate
 from vibe_blender.scene.takes import take_collections, take_record
 
@@ -24,6 +26,7 @@ PRESS_CTRL_C = """
 import sys
 from pathlib import Path
 from vibe_blender.__main__ import main
+from vibe_blender.cleanup_properties import cleanup_registered
 from vibe_blender.client import process
 process.PROGRAM_FOLDER = Path(sys.argv[1])
 print("ready", flush=True)
@@ -59,6 +62,27 @@ def test_a_take_becomes_a_blend_and_a_picture(movie, tmp_path, out, capsys) -> N
     assert sum(thing.type == "ARMATURE" for thing in scene.objects) == 1
     (collection,) = take_collections(scene)
     assert take_record(collection).path == str(path)
+
+
+def test_the_clean_up_that_is_asked_for_is_shown_and_kept(movie, tmp_path, out) -> None:
+    path = save_take(small_take(movie), tmp_path / "walk.take")
+    heights = {}
+    for name, options in {"raw": ["--cleanup", "raw"], "scaled": ["--cleanup", "raw", "--set", "root.scale=2"]}.items():
+        assert main([str(path), "--save", str(out / f"{name}.blend"), *options]) == 0
+        bpy.ops.wm.open_mainfile(filepath=str(out / f"{name}.blend"))
+        (armature,) = (thing for thing in bpy.context.scene.objects if thing.type == "ARMATURE")
+        heights[name] = (armature.matrix_world @ armature.pose.bones["head"].head).z
+        with cleanup_registered():
+            (collection,) = take_collections(bpy.context.scene)
+            assert collection.vibe_cleanup.settings() == replace(RAW, root=Root(scale=2.0 if name == "scaled" else 1.0))
+    assert heights["scaled"] == pytest.approx(2 * heights["raw"], rel=1e-4)
+
+
+def test_a_clean_up_that_makes_no_sense_is_told_before_any_work(movie, tmp_path, out, capsys) -> None:
+    path = save_take(small_take(movie), tmp_path / "walk.take")
+    assert main([str(path), "--save", str(out / "walk.blend"), "--cleanup", "shiny"]) == 1
+    assert "neither a preset nor" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_paths_are_relative_to_where_one_stands(movie, tmp_path, monkeypatch, capsys) -> None:
