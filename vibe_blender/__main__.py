@@ -187,7 +187,7 @@ def _build(options: argparse.Namespace, settings: Cleanup, take: Take, path: Pat
     """Fills a new file with the take, cleaned up, and returns the files written."""
     import bpy
 
-    from .cleanup_properties import cleanup_registered, set_cleanup
+    from .cleanup_kept import cleanup_registered, set_cleanup
     from .scene.assembly import assemble
     from .scene.camera import look_through_camera, match_scene, set_frame_rate
     from .scene.export import save

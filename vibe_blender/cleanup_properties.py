@@ -5,8 +5,6 @@ A property is called after its field: ``smoothing_cutoff_hz`` is ``Cleanup.smoot
 region are ``strength_root`` and so on.
 """
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -15,9 +13,6 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty
 
 from .live_cleanup import changed, forget, quiet
 from .motion.settings import Cleanup, Feet, Root, Smoothing, Strengths, View
-from .scene.cleaning import clean_up, keep_anchors
-from .scene.contact_curves import keep_contacts
-from .scene.takes import people
 
 LISTS = ("feet.contacts", "root.anchors", "view.path")
 """What is kept on the take and its armatures, see ``scene.cleaning.with_lists``."""
@@ -210,10 +205,10 @@ class VIBE_Cleanup(bpy.types.PropertyGroup):
         "feet",
         "ease_s",
         "Ease",
-        "How long a foot takes from its captured motion to where it stands, and back. Longer is softer",
+        "How long before and after its contacts a foot is led there and back. Longer is softer",
         min=0.0,
         max=100.0,
-        soft_max=0.5,
+        soft_max=1.0,
         step=1,
         precision=2,
         subtype="TIME_ABSOLUTE",
@@ -389,35 +384,6 @@ def _names(section: str, kind: type) -> list[str]:
     """The single settings of a section."""
     names = [item.name for item in fields(kind) if item.name != "strengths"]
     return [name for name in names if f"{section}.{name}" not in LISTS]
-
-
-@contextlib.contextmanager
-def cleanup_registered() -> Iterator[None]:
-    """``collection.vibe_cleanup`` is there meanwhile, also where the add-on is not switched on."""
-    if hasattr(bpy.types.Collection, "vibe_cleanup"):
-        yield
-        return
-    bpy.utils.register_class(VIBE_Cleanup)
-    register_cleanup()
-    try:
-        yield
-    finally:
-        unregister_cleanup()
-        bpy.utils.unregister_class(VIBE_Cleanup)
-
-
-def set_cleanup(collection: bpy.types.Collection, settings: Cleanup) -> None:
-    """Shows a take as settings want it, and keeps them with it.
-
-    Raises:
-        CaptureError: as ``scene.cleaning.clean_up``.
-    """
-    for armature, person in people(collection):
-        keep_contacts(armature, settings.feet.contacts.get(person.id))
-        keep_anchors(armature, settings.root.anchors.get(person.id, ()))
-    with quiet():
-        collection.vibe_cleanup.take_over(settings)
-    clean_up(collection, settings)
 
 
 def register_cleanup() -> None:

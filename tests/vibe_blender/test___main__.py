@@ -15,7 +15,7 @@ bpy = pytest.importorskip("bpy")
 
 from tests.fake_backend import small_take, walking_person
 from vibe_blender.__main__ import main
-from vibe_blender.cleanup_properties import cleanup_registered
+from vibe_blender.cleanup_kept import cleanup_registered
 from vibe_blender.contract.take_file import load_take, save_take
 from vibe_blender.motion.settings import RAW, Root
 from vibe_blender.scene.camera import frame_rate
@@ -26,7 +26,7 @@ PRESS_CTRL_C = """
 import sys
 from pathlib import Path
 from vibe_blender.__main__ import main
-from vibe_blender.cleanup_properties import cleanup_registered
+from vibe_blender.cleanup_kept import cleanup_registered
 from vibe_blender.client import process
 process.PROGRAM_FOLDER = Path(sys.argv[1])
 print("ready", flush=True)
