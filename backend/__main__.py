@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vibe_blender.contract.arguments import add_capture_arguments, job_from
+from vibe_blender.contract.arguments import add_capture_arguments, add_cleanup_arguments, job_from
 from vibe_blender.contract.console import Console
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.protocol import Cancelled, Done, Failed, Job, Progress
@@ -279,8 +279,6 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--min-cutoff", type=_not_negative, metavar="C", help="of --one-euro, instead of 0.004")
     command.add_argument("--beta", type=_not_negative, metavar="B", help="of --one-euro, instead of 0.7")
     command.set_defaults(refuse=command.error)
-
-    from vibe_blender.motion.settings_text import add_cleanup_arguments  # imports numpy, hence not above
 
     command = commands.add_parser("evaluate", help="compare a take with the truth")
     command.set_defaults(command=evaluate)

@@ -25,14 +25,14 @@ import tempfile
 from collections.abc import Sequence
 
 from .client.process import CaptureLost, CaptureProcess
-from .contract.arguments import add_capture_arguments, job_from
+from .contract.arguments import add_capture_arguments, add_cleanup_arguments, job_from
 from .contract.console import Console
 from .contract.errors import CaptureError
 from .contract.protocol import LAST_EVENTS, Cancelled, Done, Failed, Job, Warned
 from .contract.take import Take
 from .contract.take_file import load_take
 from .motion.settings import Cleanup
-from .motion.settings_text import add_cleanup_arguments, cleanup_from
+from .motion.settings_text import cleanup_from
 
 DONE, FAILED, CANCELLED = 0, 1, 130
 _FIRST_FRAME = 1

@@ -32,6 +32,30 @@ def add_capture_arguments(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="go on with an interrupted capture of the same video")
 
 
+CLEANUP_PRESETS = ("raw", "light", "game", "film")
+"""The names in ``motion.presets``, which needs numpy."""
+
+
+def add_cleanup_arguments(parser: argparse.ArgumentParser, otherwise: str) -> None:
+    """Adds the options of the clean-up; ``motion.settings_text.cleanup_from`` reads them back.
+
+    Args:
+        parser: to add them to.
+        otherwise: what is done without them, for the help.
+    """
+    group = parser.add_argument_group("clean-up")
+    names = ", ".join(CLEANUP_PRESETS)
+    group.add_argument(
+        "--cleanup",
+        default="",
+        metavar="NAME|FILE.json",
+        help=f"{names}, or settings in a file (default: {otherwise})",
+    )
+    group.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, such as smoothing.cutoff_hz=4"
+    )
+
+
 def job_from(options: argparse.Namespace, video: Path, take: Path) -> Job:
     """The job that parsed options ask for, its paths absolute: the backend may run in another folder."""
     return Job(

@@ -19,22 +19,8 @@ _NOT_AS_TEXT = ("view.path",)
 """What comes out of a scene, and can be in no file."""
 
 
-def add_cleanup_arguments(parser: argparse.ArgumentParser, otherwise: str) -> None:
-    """Adds the options to a parser; ``cleanup_from`` reads them back; ``otherwise`` says what is done without them."""
-    group = parser.add_argument_group("clean-up")
-    group.add_argument(
-        "--cleanup",
-        default="",
-        metavar="NAME|FILE.json",
-        help=f"{', '.join(PRESETS)}, or settings in a file (default: {otherwise})",
-    )
-    group.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, such as smoothing.cutoff_hz=4"
-    )
-
-
 def cleanup_from(options: argparse.Namespace, otherwise: Cleanup) -> Cleanup:
-    """The settings that parsed options ask for; ``otherwise`` where they name none.
+    """The settings that options of ``contract.arguments.add_cleanup_arguments`` ask for; else ``otherwise``.
 
     Raises:
         CaptureError: ``bad_setting`` or ``settings_missing``.

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vibe_blender.contract.arguments import CLEANUP_PRESETS, add_cleanup_arguments
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.motion.presets import PRESETS
 from vibe_blender.motion.settings import RAW, Anchor, CameraPath, Cleanup, Contact, Feet, Root, View
 from vibe_blender.motion.settings_text import (
-    add_cleanup_arguments,
     as_record,
     as_text,
     cleanup_from,
@@ -27,6 +27,10 @@ def parsed(*arguments: str) -> Cleanup:
 
 def test_without_options_nothing_is_cleaned() -> None:
     assert parsed() == RAW
+
+
+def test_presets_are_named_on_the_command_lines() -> None:
+    assert tuple(PRESETS) == CLEANUP_PRESETS
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
