@@ -86,23 +86,41 @@ def save(path: Path, scene: bpy.types.Scene, actors: tuple[Actor, ...]) -> list[
 
 
 def _save_bvh(path: Path, scene: bpy.types.Scene, actor: Actor) -> Path:
-    # Blender writes its own axes; everybody reads BVH, Blender too, with y up: a turned copy is exported.
-    turned = actor.armature.copy()
-    turned.data = actor.armature.data.copy()
-    turned.data.transform(Matrix.Rotation(-np.pi / 2, 4, "X"))
-    scene.collection.objects.link(turned)
+    stand_in, size = _stand_in(scene, actor.armature)
     try:
-        _select([turned])
+        _select([stand_in])
         _run(
             bpy.ops.export_anim.bvh,
             path,
             frame_start=scene.frame_start,
             frame_end=scene.frame_end,
+            global_scale=size,
             root_transform_only=True,
         )
     finally:
-        bpy.data.armatures.remove(turned.data)
+        bpy.data.armatures.remove(stand_in.data)
     return path
+
+
+def _stand_in(scene: bpy.types.Scene, armature: bpy.types.Object) -> tuple[bpy.types.Object, float]:
+    """An armature whose pose alone is the motion in the world, y up, and how many metres its unit is.
+
+    Blender's exporter writes its own axes, though everybody reads BVH, Blender too, with y up, and it leaves out what
+    moves, turns or scales the armature object itself. So every bone here follows its original in the world, and the
+    object does nothing but undo the turn of its bones.
+    """
+    data = armature.data.copy()
+    data.transform(Matrix.Rotation(-np.pi / 2, 4, "X"))
+    stand_in = bpy.data.objects.new(armature.name, data)
+    scene.collection.objects.link(stand_in)
+    size = armature.matrix_world.median_scale
+    stand_in.matrix_basis = Matrix.Rotation(np.pi / 2, 4, "X") @ Matrix.Scale(size, 4)
+    bpy.context.view_layer.update()
+    for bone in stand_in.pose.bones:
+        bone.rotation_mode = armature.pose.bones[bone.name].rotation_mode
+        following = bone.constraints.new("COPY_TRANSFORMS")
+        following.target, following.subtarget = armature, bone.name
+    return stand_in, size
 
 
 @contextmanager

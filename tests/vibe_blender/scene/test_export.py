@@ -76,7 +76,8 @@ def test_glb_brings_the_motion_back(tmp_path, scene, folder) -> None:
     take = small_take(tmp_path / "gone.mp4")
     save_take(take, tmp_path / "walk.take")
     # In a process of its own, because bpy 4.2 crashes when it is torn down after any glTF export.
-    command = [sys.executable, "-m", "vibe_blender", str(tmp_path / "walk.take"), "--save", str(folder / "walk.glb")]
+    source, out = str(tmp_path / "walk.take"), str(folder / "walk.glb")
+    command = [sys.executable, "-m", "vibe_blender", source, "--save", out, "--cleanup", "raw"]
     run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False)
     assert run.returncode == 0, run.stderr.decode()
     set_frame_rate(scene, FPS)
@@ -107,6 +108,24 @@ def test_bvh_is_one_file_per_person(scene, walk, folder) -> None:
     set_frame_rate(bpy.context.scene, FPS)
     bpy.ops.import_anim.bvh(filepath=str(written[1]))
     assert np.abs(posed(armatures()[0], 7) - take.people[1].joints()[6]).max() < 1e-3
+
+
+@pytest.mark.parametrize("size", [1.0, 1.5])
+def test_bvh_holds_what_the_armature_object_does(scene, walk, folder, size) -> None:
+    _, assembly = walk
+    rig = assembly.actors[0].armature
+    rig.scale = (size, size, size)
+    rig.rotation_euler.z = 0.5
+    for frame, x in ((1, 0.0), (12, 3.0)):
+        rig.location = (x, 1.0, 0.0)
+        rig.keyframe_insert("location", frame=frame)
+    before = {frame: posed(rig, frame) for frame in (1, 7, 12)}
+    (path,) = save(folder / "walk.bvh", scene, assembly.actors[:1])
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    set_frame_rate(bpy.context.scene, FPS)
+    bpy.ops.import_anim.bvh(filepath=str(path))
+    for frame, joints in before.items():
+        assert np.abs(posed(armatures()[0], frame) - joints).max() < 1e-3
 
 
 def test_exporting_bvh_leaves_the_rig_alone(scene, walk, folder) -> None:
