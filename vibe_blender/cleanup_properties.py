@@ -123,13 +123,13 @@ class VIBE_Cleanup(bpy.types.PropertyGroup):
         subtype="TIME_ABSOLUTE",
         unit="TIME_ABSOLUTE",
     )
-    strength_root: _strength("root", "Root", "the path of the body is")  # type: ignore[valid-type]
-    strength_spine: _strength("spine", "Spine", "hips and spine are")  # type: ignore[valid-type]
+    strength_root: _strength("root", "Root", "the path and the turn of the pelvis are")  # type: ignore[valid-type]
+    strength_spine: _strength("spine", "Spine", "the joints of the spine are")  # type: ignore[valid-type]
     strength_head: _strength("head", "Head", "neck and head are")  # type: ignore[valid-type]
-    strength_arms: _strength("arms", "Arms", "shoulders and elbows are")  # type: ignore[valid-type]
+    strength_arms: _strength("arms", "Arms", "collars, shoulders and elbows are")  # type: ignore[valid-type]
     strength_hands: _strength("hands", "Hands", "wrists and hands are")  # type: ignore[valid-type]
-    strength_legs: _strength("legs", "Legs", "thighs and knees are")  # type: ignore[valid-type]
-    strength_feet: _strength("feet", "Feet", "ankles and toes are")  # type: ignore[valid-type]
+    strength_legs: _strength("legs", "Legs", "hips and knees are")  # type: ignore[valid-type]
+    strength_feet: _strength("feet", "Feet", "ankles and balls of the feet are")  # type: ignore[valid-type]
 
     feet_lock: _choice(  # type: ignore[valid-type]
         "feet",
@@ -167,7 +167,7 @@ class VIBE_Cleanup(bpy.types.PropertyGroup):
         "feet",
         "leave_m_s",
         "Leaves Above",
-        "A foot that stands has left where it is faster than this",
+        "A foot that stands has left where it is faster than this; lower than Stands Below, it counts as that",
         min=0.0,
         max=100.0,
         soft_max=2.0,

@@ -20,8 +20,8 @@ _REGION_PARTS = {
     "root": ("pelvis",),
     "spine": ("spine1", "spine2", "spine3"),
     "head": ("neck", "head"),
-    "arms": ("collar", "shoulder", "elbow", "wrist"),
-    "hands": ("hand",),
+    "arms": ("collar", "shoulder", "elbow"),
+    "hands": ("wrist", "hand"),
     "legs": ("hip", "knee"),
     "feet": ("ankle", "foot"),
 }

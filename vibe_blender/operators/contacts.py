@@ -58,7 +58,11 @@ class VIBE_OT_set_contact(_OfContact, bpy.types.Operator):
 
     stands: BoolProperty(name="Stands", default=True)  # type: ignore[valid-type]
     length: IntProperty(  # type: ignore[valid-type]
-        name="Frames", description="How long, where there is no preview range", default=6, min=1, max=1000
+        name="Video Frames",
+        description="How many video frames it lasts, where there is no preview range",
+        default=6,
+        min=1,
+        max=1000,
     )
 
     def run(self, context: bpy.types.Context) -> None:
@@ -77,13 +81,17 @@ class VIBE_OT_set_contact(_OfContact, bpy.types.Operator):
 
 
 class VIBE_OT_move_contact(_OfContact, bpy.types.Operator):
-    """Move the contact at the current frame, or one end of it, by some frames"""
+    """Move the contact at the current frame, or one end of it, by some video frames"""
 
     bl_idname = "vibe.move_contact"
     bl_label = "Move Contact"
 
-    first: IntProperty(name="Begin Later By", default=0, min=-1000, max=1000)  # type: ignore[valid-type]
-    last: IntProperty(name="End Later By", default=0, min=-1000, max=1000)  # type: ignore[valid-type]
+    first: IntProperty(  # type: ignore[valid-type]
+        name="Begin Later By", description="Video frames; earlier below 0", default=0, min=-1000, max=1000
+    )
+    last: IntProperty(  # type: ignore[valid-type]
+        name="End Later By", description="Video frames; earlier below 0", default=0, min=-1000, max=1000
+    )
 
     def run(self, context: bpy.types.Context) -> None:
         """Moves it."""

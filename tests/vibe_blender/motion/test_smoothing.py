@@ -15,7 +15,7 @@ from vibe_blender.contract.quaternions import (
     to_axis_angles,
     to_matrices,
 )  # fmt: skip
-from vibe_blender.contract.skeleton import REST_JOINTS
+from vibe_blender.contract.skeleton import JOINT_NAMES, REST_JOINTS
 from vibe_blender.contract.take import Person
 from vibe_blender.motion.settings import METHODS, Smoothing, Strengths
 from vibe_blender.motion.smoothing import REGIONS, smooth
@@ -212,6 +212,27 @@ def test_ends_are_not_pulled_anywhere(method: str) -> None:
 def test_regions_cover_every_joint_once() -> None:
     assert sorted(joint for joints in REGIONS.values() for joint in joints) == list(range(24))
     assert set(REGIONS) == set(vars(Strengths()))
+
+
+MOVED_BY = {
+    "root": ["pelvis"],
+    "spine": ["spine1", "spine2", "spine3"],
+    "head": ["neck", "head"],
+    "arms": [f"{side}_{part}" for part in ("collar", "shoulder", "elbow") for side in ("left", "right")],
+    "hands": [f"{side}_{part}" for part in ("wrist", "hand") for side in ("left", "right")],
+    "legs": ["left_hip", "right_hip", "left_knee", "right_knee"],
+    "feet": ["left_ankle", "right_ankle", "left_foot", "right_foot"],
+}
+
+
+@pytest.mark.parametrize("region", list(MOVED_BY))
+def test_each_region_moves_exactly_its_joints(region: str) -> None:
+    person = random_motion()
+    alone = Strengths(**{name: float(name == region) for name in vars(Strengths())})
+    done = smooth(person, clock(person), Smoothing(strengths=alone))
+    moves = (done.rotations != person.rotations).any(axis=(0, 2))
+    assert {JOINT_NAMES[joint] for joint in np.flatnonzero(moves)} == set(MOVED_BY[region])
+    assert (done.root != person.root).any() == (region == "root")
 
 
 @pytest.mark.parametrize("region", list(REGIONS))
