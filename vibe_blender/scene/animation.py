@@ -28,7 +28,7 @@ CONFIDENCE, TRACKED = "confidence", "tracked"
 """Custom properties of the armature object: how sure the capture is, 0..1, and whether the person was seen at all."""
 CONFIDENCE_PATH, _TRACKED_PATH = f'["{CONFIDENCE}"]', f'["{TRACKED}"]'
 LOCATION_PATH = f'pose.bones["{JOINT_NAMES[0]}"].location'
-_GROUP, _HOME, _SIZE = "Capture", "vibe_home", "vibe_size"
+_GROUP, _HOME, _SIZE, _OWN_SCALE = "Capture", "vibe_home", "vibe_size", "vibe_own_scale"
 _SAME_SIZE = 1e-4
 _CONFIDENCE_COLOUR = (0.95, 0.75, 0.1)
 
@@ -153,14 +153,28 @@ def fit_armature(armature: bpy.types.Object, person: Person, *, moves: bool) -> 
     size = float(np.linalg.norm(person.rest_joints - person.rest_joints[0]) / np.linalg.norm(bones - bones[0]))
     size = 1.0 if abs(size - 1.0) < _SAME_SIZE else size
     if size != (before := size_of(armature)):
-        armature.scale = [value * size / before for value in armature.scale]
-        armature[_SIZE] = size
+        own = _own_scale(armature, before)
+        armature.scale = own * size
+        armature[_SIZE], armature[_OWN_SCALE] = size, own.tolist()
 
 
 def size_of(armature: bpy.types.Object) -> float:
     """How much larger the clean-up has made an armature."""
     size = armature.get(_SIZE)
     return size if isinstance(size, float) and 0 < size < np.inf else 1.0
+
+
+def _own_scale(armature: bpy.types.Object, size: float) -> Array:
+    """The scale (3,) the user has given an armature that the clean-up has made larger by ``size``.
+
+    Blender rounds scales to single precision: divided by the size, one would come back as another.
+    """
+    shown, own = np.array(armature.scale), armature.get(_OWN_SCALE)
+    if getattr(own, "typecode", "") == "d" and len(own) == 3:
+        known = np.array(own)
+        if np.array_equal((known * size).astype(np.float32), shown.astype(np.float32)):
+            return known
+    return shown / size  # the user has scaled it since
 
 
 def give_motion(armature: bpy.types.Object, action: bpy.types.Action) -> list[bpy.types.Action]:

@@ -9,6 +9,7 @@ bpy = pytest.importorskip("bpy")
 
 from tests.fake_backend import FPS, small_take, walking_person
 from vibe_blender.contract.skeleton import JOINT_NAMES
+from vibe_blender.scene.animation import fit_armature, size_of
 from vibe_blender.scene.assembly import assemble
 from vibe_blender.scene.camera import set_frame_rate
 
@@ -104,3 +105,28 @@ def test_two_people_have_an_action_each(scene, boxes) -> None:
     assert actors[0].action != actors[1].action
     for actor, person in zip(actors, take.people, strict=True):
         assert np.abs(posed_heads(scene, actor.armature, 5) - person.joints()[4]).max() < 1e-5
+
+
+@pytest.mark.parametrize("own", [(1.0, 1.0, 1.0), (1.3, 0.9, 0.37)])
+def test_a_scale_that_comes_back_is_the_same_to_the_last_bit(scene, boxes, own) -> None:
+    take = small_take()
+    person = take.people[0]
+    armature = assemble(take, scene, "walk", start=1, model=boxes).actors[0].armature
+    armature.scale = own
+    seen = {1.0: tuple(armature.scale)}
+    for size in (1.1, 0.7, 1.0, 3.3, 1.1, 0.123, 0.7, 1.0):
+        fit_armature(armature, replace(person, rest_joints=size * person.rest_joints), moves=False)
+        assert size_of(armature) == pytest.approx(size)
+        assert tuple(armature.scale) == pytest.approx([size * value for value in own], rel=1e-6)
+        assert seen.setdefault(size, tuple(armature.scale)) == tuple(armature.scale)
+
+
+def test_what_the_user_scales_in_between_stays(scene, boxes) -> None:
+    take = small_take()
+    person = take.people[0]
+    armature = assemble(take, scene, "walk", start=1, model=boxes).actors[0].armature
+    fit_armature(armature, replace(person, rest_joints=1.1 * person.rest_joints), moves=False)
+    armature.scale = (2.2, 1.1, 1.1)
+    for size in (0.7, 1.0):
+        fit_armature(armature, replace(person, rest_joints=size * person.rest_joints), moves=False)
+        assert tuple(armature.scale) == pytest.approx((2 * size, size, size), rel=1e-6)
