@@ -16,6 +16,8 @@ RootMode = Literal["full", "in_place", "line", "ground"]
 METHODS, LOCKINGS, ROOT_MODES = (get_args(kind) for kind in (Method, Locking, RootMode))
 FEET = ("left", "right")
 PARTS = ("heel", "toe")
+LAST_FRAME, FARTHEST_M = 2**31 - 1, 1e6
+"""The highest number a frame can have, and how far from the world's origin a place can be along each axis."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Contact:
     def __post_init__(self) -> None:
         _choice("foot", self.foot, FEET)
         _choice("part of a foot", self.part, PARTS)
+        _frame("a contact", self.first)
+        _frame("a contact", self.last)
         if self.first > self.last:
             raise CaptureError(
                 "bad_setting",
@@ -121,10 +125,18 @@ class Anchor:
         frame: video frame number.
         place: (3,) metres, the pelvis in the world before it is turned and scaled, so that an anchor holds when the
             heading and the scale are changed later.
+
+    Raises:
+        CaptureError: ``bad_setting``, which names what is wrong.
     """
 
     frame: int
     place: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        _frame("an anchor", self.frame)
+        for value in self.place:
+            _between("place of an anchor", value, -FARTHEST_M, FARTHEST_M, "m")
 
 
 @dataclass(frozen=True)
@@ -233,6 +245,13 @@ class Cleanup:
 def _choice(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise CaptureError("bad_setting", f"There is no {name} {value!r}.", f"There are: {', '.join(known)}.")
+
+
+def _frame(of: str, value: int) -> None:
+    if not 0 <= value <= LAST_FRAME:
+        raise CaptureError(
+            "bad_setting", f"A frame {str(value)[:20]} of {of} makes no sense.", f"Give one from 0 to {LAST_FRAME}."
+        )
 
 
 def _between(name: str, value: float, low: float, high: float, unit: str = "") -> None:

@@ -15,6 +15,8 @@ from .presets import PRESETS
 from .settings import Cleanup
 
 _LARGEST_FILE = 1 << 20
+_LONGEST_ID = 10
+"""Digits of a person's number."""
 _NOT_AS_TEXT = ("view.path",)
 """What comes out of a scene, and can be in no file."""
 
@@ -120,7 +122,7 @@ def _read(kind: Any, value: Any, name: str) -> Any:
             raise CaptureError("bad_setting", f"{name} is not whole: {error}.", f"It has: {needed}.") from error
     if get_origin(kind) is dict:
         _, item = get_args(kind)
-        numbers = {key: part for key, part in value.items() if str(key).isdecimal()} if _keys(value, name) else {}
+        numbers = {key: part for key, part in value.items() if _is_id(str(key))} if _keys(value, name) else {}
         if len(numbers) != len(value):
             raise _wrong(name, value)
         return {int(key): _read(item, part, f"{name}.{key}") for key, part in numbers.items()}
@@ -130,10 +132,17 @@ def _read(kind: Any, value: Any, name: str) -> Any:
             raise _wrong(name, value)
         return tuple(_read(wanted[0], part, name) for part in value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise _wrong(name, value) from error
     if type(value) is not (kind if kind in (float, int, bool) else str):  # a choice is text
         raise _wrong(name, value)
     return value
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID
 
 
 def _keys(value: Any, name: str) -> Mapping[str, Any]:

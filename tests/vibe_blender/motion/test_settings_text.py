@@ -9,7 +9,18 @@ import pytest
 from vibe_blender.contract.arguments import CLEANUP_PRESETS, add_cleanup_arguments
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.motion.presets import PRESETS
-from vibe_blender.motion.settings import RAW, Anchor, CameraPath, Cleanup, Contact, Feet, Root, View
+from vibe_blender.motion.settings import (
+    FARTHEST_M,
+    LAST_FRAME,
+    RAW,
+    Anchor,
+    CameraPath,
+    Cleanup,
+    Contact,
+    Feet,
+    Root,
+    View,
+)
 from vibe_blender.motion.settings_text import (
     as_record,
     as_text,
@@ -83,6 +94,16 @@ def test_a_moving_camera_is_no_text() -> None:
         ({"feet": {"contacts": {"1": [{"foot": "left", "part": "toe", "first": 1.5, "last": 2}]}}}, "first"),
         ({"root": {"anchors": {"1": [{"frame": 1, "place": [1, 2]}]}}}, "place"),
         ({"view": {"path": None}}, "view.path"),
+        ({"smoothing": {"cutoff_hz": 10**400}}, "smoothing.cutoff_hz"),
+        ({"feet": {"contacts": {"9" * 5000: []}}}, "feet.contacts"),
+        ({"feet": {"contacts": {"\u0663": []}}}, "feet.contacts"),
+        ({"feet": {"contacts": {"1": [{"foot": "left", "part": "toe", "first": 1, "last": 10**23}]}}}, "frame 1000"),
+        ({"feet": {"contacts": {"1": [{"foot": "left", "part": "toe", "first": -1, "last": 3}]}}}, "frame -1"),
+        ({"root": {"anchors": {"1": [{"frame": 2**31, "place": [1, 2, 3]}]}}}, "frame 2147483648"),
+        ({"root": {"anchors": {"1": [{"frame": -1, "place": [1, 2, 3]}]}}}, "frame -1"),
+        ({"root": {"anchors": {"1": [{"frame": 1, "place": [1, float("nan"), 3]}]}}}, "place of an anchor"),
+        ({"root": {"anchors": {"1": [{"frame": 1, "place": [1e308, 2, 3]}]}}}, "place of an anchor"),
+        ({"root": {"anchors": {"1": [{"frame": 1, "place": [10**400, 2, 3]}]}}}, "place"),
     ],
 )
 def test_what_makes_no_sense_is_named(record, named) -> None:
@@ -90,6 +111,12 @@ def test_what_makes_no_sense_is_named(record, named) -> None:
         from_record(record)
     assert caught.value.code == "bad_setting"
     assert named in caught.value.message
+
+
+def test_the_bounds_themselves_make_sense() -> None:
+    contact, anchor = Contact("left", "toe", 0, LAST_FRAME), Anchor(LAST_FRAME, (-FARTHEST_M, 0.0, FARTHEST_M))
+    settings = Cleanup(feet=Feet(contacts={9_999_999_999: (contact,)}), root=Root(anchors={1: (anchor,)}))
+    assert from_record(json.loads(as_text(settings))) == settings
 
 
 def test_the_settings_of_a_contact_are_checked() -> None:
