@@ -11,11 +11,10 @@ from scipy.ndimage import gaussian_filter1d
 from backend.body.model import BodyModel
 from backend.body.skinning import posed_vertices
 from backend.estimators.estimate import Estimate
-from backend.world import Ground, find_ground, place
+from backend.world import find_ground, place
 from vibe_blender.contract import quaternions
 from vibe_blender.contract.skeleton import JOINT_NAMES, REST_JOINTS, forward_kinematics
 from vibe_blender.contract.take import Person
-from vibe_blender.motion.floor import Seen, soles
 
 FPS = 30.0
 SPEED_M_S = 0.8
@@ -180,20 +179,23 @@ def test_the_made_walker_stands_on_the_floor_and_does_not_slide() -> None:
         assert foot[:, 2].max() > 0.13
 
 
-# Degrees that up may be off along the line of sight, and in the picture's plane. Feet tell the slope along the way that
-# was walked, but as distances are known to some percent only, never all of it: the rest is upright bodies and the habit
-# of holding cameras level and at the height of a head, which keep a degree or two of what is far from it.
+# Degrees that up may be off along the line of sight (pitch) and in the picture's plane (roll), each just above what was
+# measured without noise, which stands beside it. What is left is no mistake in reckoning: feet tell the slope, but as
+# their distances are trusted to 8 % only, upright bodies and how cameras are held (level to 2 degrees in roll, to 14 in
+# pitch, 1.4 m high to 30 %) keep a share of what is far from them. Distances trusted to 1 % would leave 0.14 of the
+# third's 1.60, 0.15 of the fourth's 0.58 and 0.43 of the seventh's roll of 2.27; no habit of level cameras, 0.57 of it;
+# no usual height, 1.23 of the third's and 0.20 of the fourth's.
 @pytest.mark.parametrize(
     ("walker", "shot", "pitch_bound_deg", "roll_bound_deg"),
     [
-        (walk((0.0, 3.0), 90.0), Shot(), 0.7, 0.2),
-        (walk((0.0, 3.0), 90.0), Shot(down_deg=10.0), 0.5, 0.2),
-        (walk((0.3, 7.0), -90.0), Shot(2.5, down_deg=20.0), 2.0, 0.2),
-        (walk((0.0, 3.0), 90.0), Shot(0.6, down_deg=-8.0), 0.7, 0.2),
-        (walk((-1.6, 4.0), 0.0), Shot(), 0.5, 0.3),
-        (walk((-1.6, 4.0), 0.0), Shot(down_deg=10.0), 1.0, 0.3),
-        (walk((-1.6, 4.0), 0.0), Shot(roll_deg=4.0), 0.5, 2.5),
-        (walk((1.2, 3.0), 135.0), Shot(down_deg=10.0, roll_deg=-3.0), 3.0, 3.0),
+        (walk((0.0, 3.0), 90.0), Shot(), 0.6, 0.05),  # 0.51, 0.01
+        (walk((0.0, 3.0), 90.0), Shot(down_deg=10.0), 0.45, 0.05),  # 0.40, 0.00
+        (walk((0.3, 7.0), -90.0), Shot(2.5, down_deg=20.0), 1.7, 0.05),  # 1.60, 0.01: high above where cameras are held
+        (walk((0.0, 3.0), 90.0), Shot(0.6, down_deg=-8.0), 0.65, 0.05),  # 0.58, 0.01: far below it
+        (walk((-1.6, 4.0), 0.0), Shot(), 0.05, 0.35),  # 0.00, 0.28
+        (walk((-1.6, 4.0), 0.0), Shot(down_deg=10.0), 0.3, 0.35),  # 0.22, 0.30
+        (walk((-1.6, 4.0), 0.0), Shot(roll_deg=4.0), 0.3, 2.4),  # 0.21, 2.27: twice as far as cameras are rolled
+        (walk((1.2, 3.0), 135.0), Shot(down_deg=10.0, roll_deg=-3.0), 0.55, 2.1),  # 0.46, 1.99: rolled too
     ],
 )
 @pytest.mark.parametrize("noise", [0.0, 1.0])
@@ -204,8 +206,9 @@ def test_the_camera_s_tilt_is_found(
     assert np.linalg.norm(ground.up) == pytest.approx(1.0)
     pitch, roll = (np.degrees(np.arctan2(part, -ground.up[1])) for part in (ground.up[2], ground.up[0]))
     true_pitch, true_roll = (np.degrees(np.arctan2(part, -shot.up[1])) for part in (shot.up[2], shot.up[0]))
-    assert abs(pitch - true_pitch) < pitch_bound_deg + 2.0 * noise
-    assert abs(roll - true_roll) < roll_bound_deg + 1.0 * noise
+    # With noise, 0.96 instead of 0.21 and 0.23 instead of 0.01 at the worst.
+    assert abs(pitch - true_pitch) < pitch_bound_deg + 0.9 * noise
+    assert abs(roll - true_roll) < roll_bound_deg + 0.3 * noise
     if not noise:
         # Off by an angle, the camera is off by that angle's share of the distance to the person, 8 m at most.
         assert abs(ground.height_m - shot.height_m) < 0.01 + 8 * np.radians(angle_deg(ground.up, shot.up))
@@ -345,8 +348,7 @@ def test_the_mannequin_s_soles_touch_the_floor(body: BodyModel, stature: float) 
         rest_joints=rest,
         betas=betas,
     )
-    below_m = soles(Seen(estimate.times, upright, estimate.root, rest, np.zeros(3)))[..., 1].max()
-    level = Ground(np.array([0.0, -1.0, 0.0]), float(below_m), np.zeros(2))
+    level = find_ground([estimate])
     person = place(estimate, level, 1)
     lowest = posed_vertices(body, betas, person.rotations, person.root)[..., 2].min()
     assert abs(lowest) < 0.003
