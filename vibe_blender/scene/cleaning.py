@@ -18,7 +18,7 @@ from ..contract.take import Take
 from ..motion.cleanup import Cleaned, cleaned
 from ..motion.contact_ranges import Contacts
 from ..motion.curves import scene_frames
-from ..motion.settings import RAW, Anchor, CameraPath, Cleanup
+from ..motion.settings import FARTHEST_M, LAST_FRAME, RAW, Anchor, CameraPath, Cleanup
 from .animation import fit_armature, give_motion, making_action, motion_curves
 from .camera import aim_camera, follow_path, stay_put
 from .contact_curves import are_edited, contacts_in, edited_contacts, keep_contacts, write_contacts
@@ -204,7 +204,9 @@ def grid_of(record: TakeRecord) -> Array:
 def anchors_of(armature: bpy.types.Object) -> tuple[Anchor, ...]:
     """The frames in which the user has said where a person is."""
     numbers = _floats(armature, _ANCHORS, 4)
-    return tuple(Anchor(int(frame), (x, y, z)) for frame, x, y, z in numbers.tolist() if 0 <= frame < 1 << 31)
+    numbers = numbers[(numbers[:, 0] >= 0) & (numbers[:, 0] <= LAST_FRAME)]
+    numbers = numbers[(np.abs(numbers[:, 1:]) <= FARTHEST_M).all(axis=1)]
+    return tuple(Anchor(int(frame), (x, y, z)) for frame, x, y, z in numbers.tolist())
 
 
 def keep_anchors(armature: bpy.types.Object, anchors: Iterable[Anchor]) -> None:
