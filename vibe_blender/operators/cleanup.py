@@ -132,7 +132,11 @@ class VIBE_OT_reduce_keys(_OfTake, bpy.types.Operator):
         ),
     )
     degrees: FloatProperty(  # type: ignore[valid-type]
-        name="Rotation (°)", description="How far any joint may be turned", default=1.0, min=0.01, max=45.0
+        name="Rotation (°)",
+        description="How far any joint may be turned against its parent",
+        default=1.0,
+        min=0.01,
+        max=45.0,
     )
     millimetres: FloatProperty(  # type: ignore[valid-type]
         name="Place (mm)", description="How far any joint may be out of place", default=5.0, min=0.1, max=1000.0
@@ -169,7 +173,18 @@ class VIBE_OT_reduce_keys(_OfTake, bpy.types.Operator):
         every = self.every if self.by == "every" else 0
         bounds = Bounds(self.degrees, self.millimetres, every, self.smooth)
         collection = named_take("", context).collection
-        found = [reduce_action(armature, bounds, euler=self.euler) for armature, _ in people(collection)]
+        found, spared = [], None
+        for armature, _ in people(collection):
+            try:
+                found.append(reduce_action(armature, bounds, euler=self.euler))
+            except CaptureError as error:
+                if error.code != "one_frame":
+                    raise
+                spared = error
+        if spared is not None and not found:
+            raise spared
+        for name in (item.kept for item in found if item.kept):
+            self.report({"INFO"}, f"Your action {name} is kept, unassigned.")
         before, after = (sum(getattr(item, name) for item in found) for name in ("before", "after"))
         self.report({"INFO"}, f"{after:,} of {before:,} keys, {1 - after / max(before, 1):.0%} fewer")
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -26,12 +27,18 @@ from .animation import (
     new_curve,
     rotation_path,
     size_of,
+    write_curve,
 )
 from .armature import bone_quaternions
-from .ownership import APART, Keys, keep_own, own_action
+from .ownership import APART, Keys, keep_own, own_action, protect, untouched
+from .steps import run_through
 
 _BEZIER, _LINEAR, _ALIGNED = 2, 1, 3
 """Blender's numbers of interpolations and of handle types."""
+_MODES = ("QUATERNION", "XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX")
+"""Rotation modes by the numbers that curves know them by."""
+_FEW = "vibe_few_keys"
+"""Custom property: a checksum of the keys and handles of a reduced action as it was made."""
 _WAY, _LEG = "location", ("hip", "knee", "ankle", "foot")
 
 
@@ -42,11 +49,13 @@ class Reduced:
     Attributes:
         action: the new one.
         before, after: how many keys move the body.
+        kept: the name of the action that moved the armature before, where somebody has worked on it; else empty.
     """
 
     action: bpy.types.Action
     before: int
     after: int
+    kept: str
 
 
 def reduce_action(armature: bpy.types.Object, bounds: Bounds, *, euler: bool = False) -> Reduced:
@@ -58,7 +67,8 @@ def reduce_action(armature: bpy.types.Object, bounds: Bounds, *, euler: bool = F
         euler: Euler angles instead of quaternions, each bone in the order that suits its motion.
 
     Raises:
-        CaptureError: ``no_motion`` where the take's own action is not there as it was made, ``bone_missing``.
+        CaptureError: ``no_motion`` where the take's own action is not there as it was made, ``one_frame`` where that
+            is a single pose, ``bone_missing``.
     """
     curves = _own_curves(armature)
     motion = _Motion.read(armature, curves, euler=euler)
@@ -76,7 +86,9 @@ def reduce_action(armature: bpy.types.Object, bounds: Bounds, *, euler: bool = F
     for name, track, found in zip(JOINT_NAMES, motion.joints, keyed, strict=True):
         path = f'pose.bones["{name}"].rotation_euler' if euler else rotation_path(name)
         writer.write(path, name, found)
-        armature.pose.bones[name].rotation_mode = track.order or "QUATERNION"
+        mode = track.order or _MODES[0]
+        armature.pose.bones[name].rotation_mode = mode
+        _write_mode(action, name, motion.frames[0], mode)
     if motion.way is not None:
         slopes = (root.slopes * (1.0, 1.0, 0.0)) @ _axes(armature).T
         writer.write(_WAY, "Object Transforms", KeyedTrack(root.rows, motion.way[root.rows], slopes))
@@ -88,11 +100,49 @@ def reduce_action(armature: bpy.types.Object, bounds: Bounds, *, euler: bool = F
     written = {LOCATION_PATH, _WAY, *(rotation_path(name) for name in JOINT_NAMES)}
     for curve in (curve for (path, _), curve in curves.items() if path not in written):
         _copy(action, curve)
+    action[_FEW] = _checksum(action)
     keep_own(armature)
-    armature.animation_data.use_tweak_mode = False
-    assign_action(armature, action)
+    kept = _replace(armature, action)
     before = len(motion.frames) * (4 * len(JOINT_NAMES) + (3 if motion.way is None else 6))
-    return Reduced(action, before, writer.keys)
+    return Reduced(action, before, writer.keys, kept)
+
+
+def _replace(armature: bpy.types.Object, action: bpy.types.Action) -> str:
+    """Lets the armature move as a reduced action says; the name of the one before where it is kept as somebody's work.
+
+    An earlier reduced action that nobody has changed makes room for the new one, and gives it its name.
+    """
+    armature.animation_data.use_tweak_mode = False  # it locks the action, and hides which one it is
+    moving = armature.animation_data.action
+    assign_action(armature, action)
+    if moving is None or (moving == own_action(armature) and run_through(untouched(moving))):
+        return ""
+    if moving.get(_FEW) == _checksum(moving) and not moving.use_fake_user and moving.library is None:
+        if not moving.users:
+            name = moving.name
+            bpy.data.actions.remove(moving)
+            action.name = name
+        return ""
+    return moving.name if protect(moving) else ""
+
+
+def _checksum(action: bpy.types.Action) -> str:
+    """Of all that moves something, handles too: keys that are few are shaped by them.
+
+    Empty where the action is not built as one of ours.
+    """
+    try:
+        curves = curves_of(action).fcurves
+    except IndexError:
+        return ""
+    total = len(action.pose_markers)
+    for curve in curves:
+        total += Keys.of(curve).checksum()
+        for name in ("handle_left", "handle_right"):
+            handles = np.empty(2 * len(curve.keyframe_points), np.float32)
+            curve.keyframe_points.foreach_get(name, handles)
+            total += zlib.crc32(handles.tobytes())
+    return f"{len(curves)} {total}"
 
 
 _Curves = dict[tuple[str, int], bpy.types.FCurve]
@@ -102,13 +152,17 @@ def _own_curves(armature: bpy.types.Object) -> _Curves:
     """The curves of the action that was made for the armature, by data path and index.
 
     Raises:
-        CaptureError: ``no_motion``.
+        CaptureError: ``no_motion``, ``one_frame``.
     """
     own = own_action(armature)
     curves = {} if own is None else {(curve.data_path, curve.array_index): curve for curve in curves_of(own).fcurves}
     wanted = [(rotation_path(name), axis) for name in JOINT_NAMES for axis in range(4)]
     wanted += [(LOCATION_PATH, axis) for axis in range(3)]
     counts = {len(curves[target].keyframe_points) if target in curves else 0 for target in wanted}
+    if counts == {1}:
+        raise CaptureError(
+            "one_frame", f"{armature.name} was seen in one frame only.", "There are no keys that could be spared."
+        )
     if len(counts) != 1 or counts.pop() < 2:
         raise CaptureError(
             "no_motion",
@@ -180,6 +234,19 @@ class _Writer:
                 _set(points, "handle_right", at + after, values + slopes * after)
             curve.update()
             self.keys += count
+
+
+def _write_mode(action: bpy.types.Action, bone: str, frame: float, mode: str) -> None:
+    """One key, so that the bone can read the action whatever another one has left it in."""
+    write_curve(
+        action,
+        f'pose.bones["{bone}"].rotation_mode',
+        0,
+        bone,
+        np.array([frame]),
+        np.array([_MODES.index(mode)]),
+        np.array([CONSTANT], np.uint8),
+    )
 
 
 def _set(points: bpy.types.FCurveKeyframePoints, name: str, frames: Array, values: Array) -> None:

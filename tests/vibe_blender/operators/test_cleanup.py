@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # ruff: noqa: E402 (what follows needs bpy)
 import shutil
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +9,14 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from tests.fake_backend import small_take
+from tests.fake_backend import small_take, walking_person
 from vibe_blender import cleanup_numbers, contact_watch
 from vibe_blender.cleanup_properties import LISTS
 from vibe_blender.contract.take_file import save_take
 from vibe_blender.live_cleanup import cleanup_of, kept_actions, problem
+from vibe_blender.motion.keys import Bounds
 from vibe_blender.motion.settings import Cleanup, Feet, Root, Smoothing, Strengths, View
-from vibe_blender.scene.animation import curves_of
+from vibe_blender.scene.animation import assign_action, curves_of
 from vibe_blender.scene.cleaning import (
     anchors_of,
     camera_path_of,
@@ -25,6 +26,7 @@ from vibe_blender.scene.cleaning import (
     worked_on,
 )
 from vibe_blender.scene.contact_curves import contact_path, edited_contacts
+from vibe_blender.scene.key_reduction import reduce_action
 from vibe_blender.scene.moving_camera import scene_camera_path
 from vibe_blender.scene.ownership import own_action
 from vibe_blender.scene.takes import camera_of, people
@@ -247,6 +249,62 @@ def test_numbers_and_keys(opened) -> None:
     assert worked_on(collection()) == [armature().animation_data.action.name]
     bpy.ops.vibe.apply_cleanup()
     assert armature().animation_data.action == own
+
+
+def test_few_keys_somebody_worked_on_are_kept(opened) -> None:
+    bpy.ops.vibe.reduce_keys()
+    mine = armature().animation_data.action
+    curves_of(mine).fcurves[0].keyframe_points[0].handle_right[1] += 0.1
+    edited = keys(mine)
+    bpy.ops.vibe.reduce_keys()
+    assert armature().animation_data.action != mine
+    assert mine.use_fake_user
+    assert keys(mine) == edited
+
+
+def test_few_keys_nobody_touched_make_room_for_the_next(opened) -> None:
+    bpy.ops.vibe.reduce_keys()
+    name, count = armature().animation_data.action.name, len(bpy.data.actions)
+    bpy.ops.vibe.reduce_keys(euler=True)
+    assert (armature().animation_data.action.name, len(bpy.data.actions)) == (name, count)
+
+
+def test_a_strangers_action_is_kept_when_keys_are_reduced(opened) -> None:
+    mine = bpy.data.actions.new("by hand")  # not even a layer
+    armature().animation_data.action = mine
+    (item,) = [reduce_action(armature(), Bounds())]
+    assert item.kept == "by hand"
+    assert mine.use_fake_user
+
+
+@pytest.mark.parametrize("euler", [True, False])
+def test_few_keys_can_be_used_again(opened, euler) -> None:
+    scene, rig = bpy.context.scene, armature()
+    bpy.ops.vibe.reduce_keys(euler=euler)
+    few = rig.animation_data.action
+    scene.frame_set(30)
+    before = np.array([bone.matrix for bone in rig.pose.bones])
+    scene.frame_set(10)  # a bone keeps its pose when its mode is changed
+    collection().vibe_cleanup.smoothing_cutoff_hz = 3.0
+    assert rig.animation_data.action != few
+    for bone in rig.pose.bones:
+        bone.rotation_mode = "QUATERNION" if euler else "YZX"
+    assign_action(rig, few)
+    scene.frame_set(31)
+    scene.frame_set(30)
+    assert np.abs(np.array([bone.matrix for bone in rig.pose.bones]) - before).max() < 1e-5
+
+
+def test_somebody_seen_in_one_frame_has_no_keys_to_spare(video, tmp_path) -> None:
+    bpy.context.scene.render.fps = 25
+    take = small_take(str(video), count=60)
+    one = replace(take, people=(walking_person(np.arange(20, 21)),))
+    bpy.ops.vibe.open_take(filepath=str(save_take(one, tmp_path / "one.take")))
+    with pytest.raises(RuntimeError, match="in one frame only"):
+        bpy.ops.vibe.reduce_keys()
+    two = replace(take, people=(walking_person(np.arange(60), 1), walking_person(np.arange(20, 21), 2)))
+    bpy.ops.vibe.open_take(filepath=str(save_take(two, tmp_path / "two.take")))
+    assert bpy.ops.vibe.reduce_keys() == {"FINISHED"}
 
 
 def test_anchors_and_the_floor(opened) -> None:
