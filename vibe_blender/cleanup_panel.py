@@ -229,7 +229,7 @@ def _draw_state(
         warned.alert = True
         draw_text(warned, context, error.message, icon="ERROR")
         draw_text(box, context, error.hint)
-        if error.code.startswith("take_"):
+        if error.code == "other_take" or error.code.startswith("take_"):
             box.operator("vibe.locate_take", icon="FILE_FOLDER")
     names = _worked_on(collection)
     if names:

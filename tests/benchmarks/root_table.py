@@ -207,7 +207,7 @@ def scene_path(clip: Clip, take: Take) -> CameraPath:
         eye.keyframe_insert("location", frame=number + 1)
         eye.keyframe_insert("rotation_quaternion", frame=number + 1)
         eye.data.keyframe_insert("lens", frame=number + 1)
-    return scene_camera_path(scene, eye, take.video, start=1 + take.video.first_frame)
+    return scene_camera_path(scene, eye, take.video, fps=clip.truth.fps, start=1 + take.video.first_frame)
 
 
 def tracked_path(clip: Clip, take: Take) -> CameraPath:

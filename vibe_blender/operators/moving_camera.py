@@ -5,9 +5,8 @@ import bpy
 
 from ..contract.errors import CaptureError
 from ..live_cleanup import quiet
-from ..scene.cleaning import keep_camera_path
+from ..scene.cleaning import captured, keep_camera_path
 from ..scene.moving_camera import scene_camera_path, tracked_camera_path
-from ..scene.raw_takes import raw_take
 from .active import UNDO, has_editable_take, named_take
 from .cleanup import show
 from .reporting import Reporting
@@ -31,8 +30,9 @@ class VIBE_OT_use_camera(Reporting, bpy.types.Operator):
         eye = take.collection.vibe_cleanup.camera
         if eye is None:
             raise CaptureError("no_camera", "No camera is chosen.", "Choose the camera that moves as the real one did.")
-        video = raw_take(take.record).video
-        keep_camera_path(take.collection, scene_camera_path(context.scene, eye, video, start=take.record.start))
+        video, record = captured(take.collection).video, take.record
+        path = scene_camera_path(context.scene, eye, video, fps=record.scene_fps, start=record.start)
+        keep_camera_path(take.collection, path)
         show(self, take.collection)
 
 
@@ -54,7 +54,7 @@ class VIBE_OT_use_clip(Reporting, bpy.types.Operator):
         group = take.collection.vibe_cleanup
         if group.clip is None:
             raise CaptureError("no_clip", "No clip is chosen.", "Choose the clip whose camera was solved.")
-        keep_camera_path(take.collection, tracked_camera_path(group.clip, raw_take(take.record).video))
+        keep_camera_path(take.collection, tracked_camera_path(group.clip, captured(take.collection).video))
         with quiet():
             group.view_refit_floor = True  # a tracker knows no floor
         show(self, take.collection)

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -27,7 +28,7 @@ from .raw_takes import raw_take
 from .records import TakeRecord, describe_person
 from .rewriting import rewrite
 from .steps import Steps, run_through
-from .takes import camera_of, check_editable, clearing, people, take_record, write_person_record
+from .takes import camera_of, check_editable, clearing, locate, people, take_record, write_person_record
 
 _APPLIED, _AIMED, _ANCHORS = "vibe_cleaned", "vibe_aimed", "vibe_anchors"
 _PATH, _CENTRES, _SCALE = "vibe_camera_path", "vibe_camera_centres", "vibe_camera_scale"
@@ -62,12 +63,12 @@ def clean_up(collection: bpy.types.Collection, settings: Cleanup, *, raw: bool =
         The names of the actions that were kept.
 
     Raises:
-        CaptureError: ``take_gone``, ``take_linked``, ``take_missing``, ``bone_missing``, ``bad_setting``,
-            ``bad_frames`` and what ``load_take`` raises; nothing has changed then.
+        CaptureError: ``take_gone``, ``take_linked``, ``take_missing``, ``other_take``, ``bone_missing``,
+            ``bad_setting``, ``bad_frames`` and what ``load_take`` raises; nothing has changed then.
     """
     record = _record(collection)
     check_editable(collection)
-    take = raw_take(record)
+    take = captured(collection)
     adopt_edits(collection)
     whole = with_lists(collection, settings)
     result = cleaned(take, whole)
@@ -76,6 +77,34 @@ def clean_up(collection: bpy.types.Collection, settings: Cleanup, *, raw: bool =
     kept = _show(collection, record, result, moves=whole.root.mode == "ground" and not raw)
     note_applied(collection, RAW if raw else whole, result, take)
     return kept
+
+
+def captured(collection: bpy.types.Collection) -> Take:
+    """What a take in the scene was made of, from its file.
+
+    Raises:
+        CaptureError: ``take_gone``, ``take_missing``, ``other_take`` and what ``load_take`` raises.
+    """
+    record = _record(collection)
+    take = raw_take(record)
+    check_same(collection, take, locate(record, bpy.data.filepath))
+    return take
+
+
+def check_same(collection: bpy.types.Collection, take: Take, path: Path) -> None:
+    """Raises ``other_take`` where what is in a file is not the take that a collection was made of.
+
+    Args:
+        collection: holds a take.
+        take: what is in the file.
+        path: of the file.
+    """
+    record, known = _record(collection), {person.id for _, person in people(collection)}
+    same = take.video.first_frame == record.first_frame and len(take.video.times) == record.frame_count
+    if not same or not known <= {person.id for person in take.people}:
+        raise CaptureError(
+            "other_take", f"{path.name} is not the take that {collection.name} was made of.", "Choose another."
+        )
 
 
 def settle(collection: bpy.types.Collection, settings: Cleanup, result: Cleaned, captured: Take) -> None:

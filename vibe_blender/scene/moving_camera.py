@@ -14,14 +14,15 @@ from ..contract.quaternions import Array
 from ..contract.take import Video
 from ..motion.curves import scene_frames
 from ..motion.settings import CameraPath
-from .camera import frame_rate
 
 _TO_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 """Blender's cameras look along -z with y up, ours along z with y down."""
 _SAME_SHAPE = 0.01
 
 
-def scene_camera_path(scene: bpy.types.Scene, eye: bpy.types.Object, video: Video, *, start: float) -> CameraPath:
+def scene_camera_path(
+    scene: bpy.types.Scene, eye: bpy.types.Object, video: Video, *, fps: float, start: float
+) -> CameraPath:
     """The path of a camera object: animated, on a parent, held by constraints, or driven by a solved movie clip.
 
     Everything is read in a scene of its own that is gone afterwards, so the user's frame does not move, and only what
@@ -31,6 +32,7 @@ def scene_camera_path(scene: bpy.types.Scene, eye: bpy.types.Object, video: Vide
         scene: that the camera belongs to.
         eye: a camera object.
         video: the take's.
+        fps: frames per second of the scene when the take's keys were placed, which may be another now.
         start: scene frame of the first captured frame.
 
     Raises:
@@ -42,7 +44,7 @@ def scene_camera_path(scene: bpy.types.Scene, eye: bpy.types.Object, video: Vide
     _check_shape(scene, video)
     places, lenses = [], []
     with _own_scene(scene, eye) as own:
-        for frame in scene_frames(video.times, frame_rate(scene), start).tolist():
+        for frame in scene_frames(video.times, fps, start).tolist():
             whole = int(np.floor(frame))
             own.frame_set(whole, subframe=frame - whole)
             there = eye.evaluated_get(own.view_layers[0].depsgraph)

@@ -375,7 +375,7 @@ def test_the_lists_of_a_stranger_are_checked(opened) -> None:
 def test_a_camera_path_survives_as_it_was(opened) -> None:
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = 320, 180
-    path = scene_camera_path(scene, camera_of(collection()), small_take(count=60).video, start=1)
+    path = scene_camera_path(scene, camera_of(collection()), small_take(count=60).video, fps=25.0, start=1)
     keep_camera_path(collection(), path)
     back = camera_path_of(collection())
     np.testing.assert_array_equal(back.to_world, path.to_world)

@@ -99,7 +99,7 @@ def test_the_path_sees_what_the_camera_sees(scene, held, fps) -> None:
     video = video_and_scene(scene, fps=fps)
     eye = animated_camera(scene)
     held(scene, eye)
-    path = scene_camera_path(scene, eye, video, start=START)
+    path = scene_camera_path(scene, eye, video, fps=frame_rate(scene), start=START)
     assert path.to_world.shape == (len(video.times), 4, 4)
     assert path.scale == 1.0
     seen = seen_by_blender(scene, eye, video)
@@ -116,7 +116,7 @@ def test_every_lens_is_understood(scene, width, height, fit) -> None:
     eye = animated_camera(scene)
     eye.data.sensor_fit, eye.data.sensor_width, eye.data.sensor_height = fit, 30.0, 20.0
     eye.data.shift_x, eye.data.shift_y = 0.05, -0.1
-    path = scene_camera_path(scene, eye, video, start=START)
+    path = scene_camera_path(scene, eye, video, fps=frame_rate(scene), start=START)
     np.testing.assert_allclose(seen_by_path(path), seen_by_blender(scene, eye, video), atol=0.05)
 
 
@@ -125,12 +125,20 @@ def test_nothing_of_the_scene_changes(scene) -> None:
     eye = animated_camera(scene)
     scene.frame_set(7, subframe=0.25)
     before, place = blocks(), np.array(eye.matrix_world)
-    scene_camera_path(scene, eye, video, start=START)
+    scene_camera_path(scene, eye, video, fps=frame_rate(scene), start=START)
     assert (scene.frame_current, scene.frame_subframe) == (7, 0.25)
     assert blocks() == before
     assert np.array_equal(np.array(eye.matrix_world), place)
     assert list(eye.users_scene) == [scene]
     assert bpy.context.scene == scene
+
+
+def test_the_take_s_frames_are_where_its_keys_are(scene) -> None:
+    video = video_and_scene(scene)
+    eye = animated_camera(scene)
+    seen = scene_camera_path(scene, eye, video, fps=25.0, start=START)
+    set_frame_rate(scene, 50.0)  # after the keys were placed
+    np.testing.assert_array_equal(scene_camera_path(scene, eye, video, fps=25.0, start=START).to_world, seen.to_world)
 
 
 def test_people_stay_in_the_picture_of_a_moving_camera(scene) -> None:
@@ -140,7 +148,7 @@ def test_people_stay_in_the_picture_of_a_moving_camera(scene) -> None:
     take = replace(take, camera=replace(take.camera, focal_px=40 / 36 * 320))
     bpy.data.objects["eye"].data.animation_data_clear()
     eye.data.lens = 40.0
-    path = scene_camera_path(scene, eye, take.video, start=START)
+    path = scene_camera_path(scene, eye, take.video, fps=frame_rate(scene), start=START)
     found = viewed(take, View(path=path))
     joints = found.take.people[0].joints()
     for number in (0, 5, 11):
@@ -156,15 +164,15 @@ def test_what_is_no_such_camera_is_said(scene) -> None:
     empty = bpy.data.objects.new("nobody", None)
     scene.collection.objects.link(empty)
     with pytest.raises(CaptureError, match="nobody is no camera") as caught:
-        scene_camera_path(scene, empty, video, start=START)
+        scene_camera_path(scene, empty, video, fps=frame_rate(scene), start=START)
     assert caught.value.code == "no_camera"
     eye.data.type = "ORTHO"
     with pytest.raises(CaptureError, match="perspective"):
-        scene_camera_path(scene, eye, video, start=START)
+        scene_camera_path(scene, eye, video, fps=frame_rate(scene), start=START)
     eye.data.type = "PERSP"
     scene.render.resolution_x = 400
     with pytest.raises(CaptureError, match="400 x 180") as caught:
-        scene_camera_path(scene, eye, video, start=START)
+        scene_camera_path(scene, eye, video, fps=frame_rate(scene), start=START)
     assert caught.value.code == "camera_mismatch"
 
 
@@ -237,7 +245,7 @@ def test_a_camera_held_by_the_solver_is_read_like_any_other(movie, scene) -> Non
     eye = bpy.data.objects.new("solved", bpy.data.cameras.new("solved"))
     scene.collection.objects.link(eye)
     eye.constraints.new("CAMERA_SOLVER").use_active_clip = True
-    path = scene_camera_path(scene, eye, video, start=1)
+    path = scene_camera_path(scene, eye, video, fps=frame_rate(scene), start=1)
     turned, moved = closest(path.to_world)
     assert turned < 0.005
     assert moved < 0.02
