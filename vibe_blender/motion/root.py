@@ -80,8 +80,18 @@ def split(person: Person) -> SplitRoot:
 
 def anchor_at(frame: int, place: Array, root: Root) -> Anchor:
     """The anchor that holds the pelvis at ``place`` (3,), metres, in the world as it is shown, turned and scaled."""
-    x, y, z = np.linalg.solve(_similarity(root), np.asarray(place, dtype=float))
+    x, y, z = before_root(place, root)
     return Anchor(frame, (float(x), float(y), float(z)))
+
+
+def before_root(places: Array, root: Root) -> Array:
+    """Places (..., 3), metres, in the world before it was turned and scaled.
+
+    Args:
+        places: (..., 3) metres, in the world as it is shown.
+        root: settings.
+    """
+    return np.asarray(places, dtype=float) @ np.linalg.inv(_similarity(root)).T
 
 
 def without_drift(person: Person, times: Array, anchors: tuple[Anchor, ...]) -> Array:

@@ -18,11 +18,20 @@ from ..contract.take_file import load_take
 from ..live_cleanup import cleanup_of, kept_actions, problem, quiet, refresh
 from ..motion.keys import Bounds
 from ..motion.presets import PRESETS, with_preset
-from ..motion.root import anchor_at
+from ..motion.root import anchor_at, before_root
 from ..motion.view import view_of_floor
-from ..scene.cleaning import anchors_of, camera_path_of, keep_anchors, keep_camera_path, video_frame, with_lists
+from ..scene.cleaning import (
+    anchors_of,
+    camera_path_of,
+    captured,
+    check_same,
+    keep_anchors,
+    keep_camera_path,
+    video_frame,
+    with_lists,
+)
 from ..scene.key_reduction import reduce_action
-from ..scene.raw_takes import raw_take
+from ..scene.placing import in_take, pelvis_at
 from ..scene.takes import people, relocate
 from .active import UNDO, chosen_person, has_editable_take, named_take
 from .reporting import Reporting
@@ -40,6 +49,22 @@ class _OfTake(Reporting):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Says why not."""
         return has_editable_take(cls, context)
+
+
+class _OfCleaned(_OfTake):
+    """An operator on the active take that reads places of the cleaned motion from the scene."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Says why not."""
+        return has_editable_take(cls, context) and _shows_cleaned(cls, context)
+
+
+def _shows_cleaned(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    if named_take("", context).collection.vibe_cleanup.show_raw:
+        operator.poll_message_set("Show the cleaned motion first")
+        return False
+    return True
 
 
 def show(operator: bpy.types.Operator, collection: bpy.types.Collection) -> None:
@@ -107,13 +132,7 @@ class VIBE_OT_locate_take(_OfTake, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> None:
         """Remembers it where it is a file of the same take."""
         take, path = named_take("", context), Path(bpy.path.abspath(self.filepath))
-        found, record = load_take(path), take.record
-        known = {person.id for _, person in people(take.collection)}
-        same = found.video.first_frame == record.first_frame and len(found.video.times) == record.frame_count
-        if not same or not known <= {person.id for person in found.people}:
-            raise CaptureError(
-                "other_take", f"{path.name} is not the take that {take.collection.name} was made of.", "Choose another."
-            )
+        check_same(take.collection, load_take(path), path)
         relocate(take.collection, path.absolute())
         show(self, take.collection)
 
@@ -189,7 +208,7 @@ class VIBE_OT_reduce_keys(_OfTake, bpy.types.Operator):
         self.report({"INFO"}, f"{after:,} of {before:,} keys, {1 - after / max(before, 1):.0%} fewer")
 
 
-class VIBE_OT_pick_floor(_OfTake, bpy.types.Operator):
+class VIBE_OT_pick_floor(_OfCleaned, bpy.types.Operator):
     """Lay the floor where you say it is: people and camera are turned and raised until it is level, at height zero"""
 
     bl_idname = "vibe.pick_floor"
@@ -206,10 +225,10 @@ class VIBE_OT_pick_floor(_OfTake, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Changes pitch, roll and height of the camera."""
-        take = named_take("", context)
-        collection = take.collection
+        collection = named_take("", context).collection
         before = with_lists(collection, cleanup_of(collection))
-        view = view_of_floor(raw_take(take.record), before.view, _floor_points(context, self.by))
+        points = before_root(_floor_points(context, self.by), before.root)
+        view = view_of_floor(captured(collection), before.view, points)
         group = collection.vibe_cleanup
         with quiet():
             group.view_pitch_rad, group.view_roll_rad, group.view_height_m = (
@@ -241,7 +260,7 @@ def _floor_points(context: bpy.types.Context, by: str) -> Array:
     return np.array(places, float).reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
 
 
-class VIBE_OT_add_anchor(_OfTake, bpy.types.Operator):
+class VIBE_OT_add_anchor(_OfCleaned, bpy.types.Operator):
     """Say where the chosen person is at the current frame; drift between two such frames is taken out evenly"""
 
     bl_idname = "vibe.add_anchor"
@@ -249,7 +268,7 @@ class VIBE_OT_add_anchor(_OfTake, bpy.types.Operator):
 
     at_cursor: BoolProperty(  # type: ignore[valid-type]
         name="At the 3D Cursor",
-        description="The pelvis is above the 3D cursor; else it is where it is shown now",
+        description="The pelvis is above the 3D cursor; else it is where it is now, before the mode alters the path",
         default=True,
     )
 
@@ -257,12 +276,12 @@ class VIBE_OT_add_anchor(_OfTake, bpy.types.Operator):
         """Remembers it."""
         take = named_take("", context)
         armature = chosen_person(context, take.collection)
-        frame = video_frame(take.record, context.scene.frame_current)
-        shown = armature.evaluated_get(context.evaluated_depsgraph_get())
-        place = np.array(shown.matrix_world @ shown.pose.bones["pelvis"].head)
+        frame, settings = video_frame(take.record, context.scene.frame_current), cleanup_of(take.collection)
+        place = pelvis_at(take.collection, armature, frame, settings)
         if self.at_cursor:
-            place[:2] = context.scene.cursor.location[:2]
-        anchor = anchor_at(frame, place, cleanup_of(take.collection).root)
+            cursor = np.array(context.scene.cursor.location)
+            place[:2] = in_take(cursor, armature, context.evaluated_depsgraph_get())[:2]
+        anchor = anchor_at(frame, place, settings.root)
         keep_anchors(armature, [*anchors_of(armature), anchor])
         show(self, take.collection)
 
