@@ -29,11 +29,13 @@ from backend.body.skinning import posed_vertices  # noqa: E402
 from backend.evaluation import TruePerson, load_truth  # noqa: E402
 from backend.metrics import middle_of_hips  # noqa: E402
 from backend.video import read_frames  # noqa: E402
-from vibe_blender.contract.quaternions import Array, to_axis_angles  # noqa: E402
+from vibe_blender.contract.quaternions import Array, continuous, to_axis_angles  # noqa: E402
+from vibe_blender.contract.skeleton import JOINT_COUNT  # noqa: E402
 from vibe_blender.contract.take import Person, Take  # noqa: E402
 from vibe_blender.contract.take_file import load_take  # noqa: E402
 from vibe_blender.motion.cleanup import cleaned  # noqa: E402
 from vibe_blender.motion.contacts import standing  # noqa: E402
+from vibe_blender.motion.keys import Bounds, Skeleton, Track, reduce_keys  # noqa: E402
 from vibe_blender.motion.presets import FILM  # noqa: E402
 from vibe_blender.motion.root import rerooted  # noqa: E402
 from vibe_blender.motion.settings import RAW, Cleanup, Root, Smoothing, View  # noqa: E402
@@ -63,6 +65,7 @@ def main() -> None:
     video, take, _ = clip(SIDE_WALK)
     write(arguments.output / "clean-up-camera.jpg", views(video, take, load(BODY)))
     write(arguments.output / "clean-up-walk.png", strides(take))
+    write(arguments.output / "clean-up-keys.png", keys(take))
 
 
 def smoothing(video: Path, take: Take, truth: TruePerson, models: Path | None) -> np.ndarray:
@@ -212,6 +215,33 @@ def strides(take: Take) -> np.ndarray:
         plot.dots(flat[some, 7, 0], flat[some, 7, 1], INK, 2)
         rows.append(titled(plot.picture(), f"{label}: the left leg in every third frame, a dot at its ankle in each"))
     return stacked(rows)
+
+
+def keys(take: Take) -> np.ndarray:
+    """One curve of a knee with a key in every frame, and with the few that are left within the bounds."""
+    person = cleaned(take, FILM).take.people[0]
+    count, same = len(person.frames), np.tile([1.0, 0.0, 0.0, 0.0], (JOINT_COUNT, 1))
+    rotations = continuous(person.rotations)
+    tracks = tuple(Track(rotations[:, joint]) for joint in range(JOINT_COUNT))
+    needed, frames = np.zeros((JOINT_COUNT + 1, count), bool), person.frames.astype(float)
+    skeleton = Skeleton(same, same, person.rest_joints)
+    few, _ = reduce_keys(frames, tracks, Track(person.root), skeleton, needed, Bounds())
+    knee, curve = few[LEFT_LEG[0]], rotations[:, LEFT_LEG[0], 1]
+    low, high = float(curve.min()), float(curve.max())
+    plot = Plot(900, 300, (frames[0], frames[-1]), (low - 0.05, high + 0.05), "frame", "left knee, quaternion x")
+    plot.line(frames, curve, BEFORE, f"a key in each of {count} frames")
+    plot.dots(frames, curve, BEFORE)
+    at = frames[knee.rows]
+    fine = np.linspace(at[0], at[-1], 900)
+    piece = np.clip(np.searchsorted(at, fine) - 1, 0, len(at) - 2)
+    span = at[piece + 1] - at[piece]
+    u = (fine - at[piece]) / span
+    value, slope = knee.values[:, 1], knee.slopes[:, 1]
+    shown = (1 + 2 * u) * (1 - u) ** 2 * value[piece] + u * (1 - u) ** 2 * span * slope[piece]
+    shown += u**2 * (3 - 2 * u) * value[piece + 1] + u**2 * (u - 1) * span * slope[piece + 1]
+    plot.line(fine, shown, AFTER, f"{len(at)} keys")
+    plot.dots(at, value, AFTER, 4)
+    return titled(plot.picture(), "Fewer keys: within 1 degree and 5 mm everywhere")
 
 
 if __name__ == "__main__":

@@ -31,11 +31,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from backend.body.keypoints import LANDMARK_NAMES, LANDMARKS  # noqa: E402
+from backend.body.kinematics import Points  # noqa: E402
 from backend.detection import PersonDetector  # noqa: E402
 from backend.estimators.estimate import Estimate  # noqa: E402
 from backend.estimators.keypoints import Evidence  # noqa: E402
 from backend.estimators.keypoints.evidence import LIMBS  # noqa: E402
-from backend.estimators.keypoints.kinematics import Points  # noqa: E402
 from backend.estimators.keypoints.start import first_pose, turned_to_ray  # noqa: E402
 from backend.evaluation import PersonReport, TruePerson, evaluate, load_truth  # noqa: E402
 from backend.landmarks import LandmarkModel  # noqa: E402
