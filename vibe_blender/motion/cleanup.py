@@ -15,6 +15,7 @@ from .gaps import fill, repair
 from .root import camera_with, path_with, rerooted
 from .settings import RAW, CameraPath, Cleanup, Contact
 from .smoothing import smooth
+from .soles import legs_of
 from .view import viewed
 
 
@@ -58,11 +59,11 @@ def cleaned(take: Take, settings: Cleanup) -> Cleaned:
             people.append(person)
             continue
         smoothed = _smoothed(person, take.video, settings)
-        times = _times(smoothed, take.video)
-        contacts[person.id] = contacts_of(smoothed, times, settings.feet)
+        times, legs = _times(smoothed, take.video), legs_of(smoothed)
+        contacts[person.id] = contacts_of(smoothed, times, settings.feet, legs)
         # Found once: to the feet they are as if they were the user's.
         feet = replace(settings.feet, contacts=contacts)
-        people.append(rerooted(hold_feet(smoothed, times, feet), times, settings.root))
+        people.append(rerooted(hold_feet(smoothed, times, feet, legs), times, settings.root))
     camera, path = camera_with(seen.take.camera, settings.root), seen.path
     if path is not None:
         path = replace(path, to_world=path_with(path.to_world, settings.root))

@@ -27,17 +27,18 @@ _MOST_BEND_RAD = np.radians(70.0)
 _UP = np.array([0.0, 0.0, 1.0])
 
 
-def hold_feet(person: Person, times: Array, feet: Feet) -> Person:
+def hold_feet(person: Person, times: Array, feet: Feet, legs: Legs | None = None) -> Person:
     """The person with feet that stand where they stand; with a strength of 0, the very same.
 
     Args:
         person: the floor is the world's z = 0.
         times: (T,) seconds of the person's frames.
         feet: settings.
+        legs: of the person, where they are known already.
     """
     if feet.strength == 0.0 or not len(times):
         return person
-    timeline, legs = Timeline.of(times, person.frames), legs_of(person)
+    timeline, legs = Timeline.of(times, person.frames), legs or legs_of(person)
     stands = standing(contacts_of(person, times, feet, legs), person.frames)
     if not (stands.any() or feet.clamp or feet.bend_toes):
         return person

@@ -82,11 +82,6 @@ def read_settings(path: Path) -> Cleanup:
     return from_record(record)
 
 
-def as_text(settings: Cleanup) -> str:
-    """The settings as JSON, to be read by ``read_settings``."""
-    return json.dumps(as_record(settings), indent=2) + "\n"
-
-
 def as_record(settings: Cleanup) -> dict[str, Any]:
     """The settings as plain values; a moving camera is left out."""
     record = dataclasses.asdict(settings)

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A camera that moved: its path taken from a camera of the scene, or from a movie clip that Blender has tracked."""
 
+from dataclasses import replace
+
 import bpy
 
 from ..contract.errors import CaptureError
 from ..live_cleanup import quiet
+from ..motion.view import scale_of_path
 from ..scene.cleaning import captured, keep_camera_path
 from ..scene.moving_camera import scene_camera_path, tracked_camera_path
 from .active import UNDO, has_editable_take, named_take
@@ -49,12 +52,14 @@ class VIBE_OT_use_clip(Reporting, bpy.types.Operator):
         return has_editable_take(cls, context)
 
     def run(self, context: bpy.types.Context) -> None:
-        """Reads its path; its scale is found from feet that stand, and so is the floor."""
+        """Reads its path; its scale is found from feet that stand, once, and so is the floor."""
         take = named_take("", context)
         group = take.collection.vibe_cleanup
         if group.clip is None:
             raise CaptureError("no_clip", "No clip is chosen.", "Choose the clip whose camera was solved.")
-        keep_camera_path(take.collection, tracked_camera_path(group.clip, captured(take.collection).video))
+        seen = captured(take.collection)
+        path = tracked_camera_path(group.clip, seen.video)
+        keep_camera_path(take.collection, replace(path, scale=scale_of_path(seen, path)))
         with quiet():
             group.view_refit_floor = True  # a tracker knows no floor
         show(self, take.collection)
