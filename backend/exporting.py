@@ -18,9 +18,9 @@ from backend.packages import require_package
 from backend.published import find_published, require
 from backend.published_smoothing import PublishedOneEuro
 from backend.weak_camera import over_the_picture
+from vibe_blender.contract.amass import amass
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.quaternions import (
-    continuous,
     from_axis_angles,
     from_matrices,
     multiply,
@@ -127,27 +127,6 @@ def joints(take: Take, person_id: int | None = None) -> Arrays:
     return arrays
 
 
-def amass(take: Take, person: Person) -> Arrays:
-    """One person's motion in AMASS's layout, at a constant frame rate and without gaps.
-
-    AMASS knows no times and no missing frames, so frames are interpolated where the video's rate varies or the person
-    was not seen for a while. SMPL turns a body about its own pelvis, hence ``trans`` is the pelvis less its place in
-    the rest pose.
-
-    Returns:
-        ``trans (T, 3)`` metres, world frame (z up); ``poses (T, 72)`` axis-angle, radians, the root's from the body
-        to the world frame; ``betas (10,)``; ``gender ()`` and ``mocap_framerate ()``.
-    """
-    rotations, root = _evenly_timed(take, person)
-    return {
-        "trans": root - person.rest_joints[0],
-        "poses": to_axis_angles(rotations).reshape(len(root), -1),
-        "betas": person.betas,
-        "gender": np.array("neutral"),
-        "mocap_framerate": np.array(float(take.video.fps)),
-    }
-
-
 def smpl(take: Take, person: Person, smoothing: PublishedOneEuro | None = None) -> Arrays:
     """One person per frame as the SMPL networks put it: a weak camera on a square crop, and the pose in camera axes.
 
@@ -216,32 +195,6 @@ def _as_said(take: Take, person: Person, words: NetworkWords) -> Arrays:
         "boxes": words.boxes,
         "orig_cam": over_the_picture(np.asarray(words.camera, dtype=float), words.boxes, *size),
     }
-
-
-def _evenly_timed(take: Take, person: Person) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Rotations (T, 24, 4) and root (T, 3) at every 1 / fps from the person's first frame to the last."""
-    times = np.asarray(take.video.times)[np.asarray(person.frames) - take.video.first_frame]
-    if len(times) < 2:
-        return person.rotations, person.root
-    steps = np.arange(round((times[-1] - times[0]) * take.video.fps) + 1)
-    wanted = np.clip(times[0] + steps / take.video.fps, times[0], times[-1])
-    after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
-    share = ((wanted - times[after - 1]) / (times[after] - times[after - 1]))[:, None]
-    root = (1 - share) * person.root[after - 1] + share * person.root[after]
-    quaternions = continuous(np.asarray(person.rotations, dtype=float))
-    between = _slerp(quaternions[after - 1], quaternions[after], share)
-    return between, root
-
-
-def _slerp(a: NDArray[np.floating], b: NDArray[np.floating], share: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Unit quaternions (T, J, 4) ``share`` (T, 1) of the way from ``a`` to ``b`` along the shorter arc."""
-    angle = np.arccos(np.clip(np.sum(a * b, axis=-1), -1, 1))
-    sine = np.sin(angle)
-    close = sine < 1e-6
-    weight_a = np.where(close, 1 - share, np.sin((1 - share) * angle) / np.where(close, 1, sine))
-    weight_b = np.where(close, share, np.sin(share * angle) / np.where(close, 1, sine))
-    mixed = weight_a[..., None] * a + weight_b[..., None] * b
-    return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
 
 
 def _append(file: BinaryIO, points: Iterator[Points], count: int) -> None:
