@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def _in_order(parts: Mapping[str, list[int]], lineage: Lineage, controls: bool) 
         while carrier and carrier not in parts:
             carrier = CARRIERS[carrier]
         chain = [*(parts[carrier][-1:] if carrier else ()), *bones]
-        for one, other in zip(chain, chain[1:], strict=False):
+        for one, other in pairwise(chain):
             if lineage.carries(other, one) or not (controls or lineage.carries(one, other)):
                 return False
     return True
