@@ -16,7 +16,9 @@ from ...contract.errors import CaptureError
 from ...contract.quaternions import Array, conjugate, continuous, from_axis_angles, from_matrices, multiply, rotate
 from .aligning import alignment, shares
 from .bone_map import CARRIERS, CHAINS, BoneMap, check_usable
+from .feet import stand
 from .figure import SIDES, Figure, figure_of
+from .hands import keep_hands
 from .posture import Posture, partway, places
 from .rig import BoneMotion, Rig, RigMotion
 from .settings import Retarget
@@ -36,6 +38,7 @@ def solve(
     *,
     stands: NDArray[np.bool_] | None = None,
     to_target: Array | None = None,
+    fps: float = 30.0,
 ) -> BoneMotion:
     """Where the target's bones are to be.
 
@@ -47,6 +50,7 @@ def solve(
         stands: (T, 2, 2) whether heel and ball of the left and the right foot stand; None where it is not known.
         to_target: (4, 4) the source's armature frame to the target's, of the places where their objects are; for a
             motion that is to be where the source is.
+        fps: frames a second.
 
     Raises:
         CaptureError: ``part_missing``, ``bone_missing``, ``bone_twice``, ``no_figure``, ``no_root``.
@@ -56,6 +60,9 @@ def solve(
     one, other = figure_of(source, source_map), figure_of(target, target_map)
     given = _given(one, motion)
     posture = _transferred(one, given, other, _offsets(other, target, target_map), settings)
+    if stands is not None:
+        posture = stand(one, given, other, posture, stands, settings.feet, motion.frames, fps)
+    posture = keep_hands(one, given, other, posture, settings.hands)
     stage = _stage(one, given, other, posture, settings, to_target)
     return _placed(other, target, target_map, posture, motion.frames, stage, settings)
 
