@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""The rigs of `characters` in Blender, with a body of capsules so that they can be looked at; and Rigify's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from tests.characters import Character
+from vibe_blender.contract.quaternions import Array, from_axis_angles, from_matrices, multiply, rotate
+from vibe_blender.motion.retargeting.rig import Rig
+
+_RADIUS = 0.16
+"""Of a capsule, in lengths of its bone; at most ``_THICKEST`` metres."""
+_THICKEST = 0.07
+
+
+def add_character(
+    character: Character,
+    collection: Any,
+    *,
+    scale: float = 1.0,
+    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    location: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    parent: Any = None,
+    fleshed: bool = False,
+) -> Any:
+    """An armature object with the character's bones.
+
+    Args:
+        character: what to build.
+        collection: receives it; it need not be in a scene.
+        scale: of the object, times what makes it life-size (as importers do it, 0.01 for a rig in centimetres).
+        rotation: axis-angle vector of the object, radians, on top of what stands it upright.
+        location: of the object, metres.
+        parent: object that carries it.
+        fleshed: whether it gets a skinned mesh, which is a child of it.
+    """
+    import bpy
+
+    data = bpy.data.armatures.new(character.name)
+    armature = bpy.data.objects.new(character.name, data)
+    collection.objects.link(armature)
+    upright = from_axis_angles(np.array([np.pi / 2 if character.up == "Y" else 0.0, 0.0, 0.0]))
+    armature.parent = parent
+    armature.location = location
+    armature.rotation_mode = "QUATERNION"
+    armature.rotation_quaternion = multiply(from_axis_angles(np.array(rotation)), upright)
+    armature.scale = (character.unit_m * scale,) * 3
+    build_bones(armature, character.rig, connected=character.recipe.connected)
+    for switch in character.true_map.switches:
+        armature.pose.bones[switch.bone][switch.name] = switch.ik
+    if fleshed:
+        _add_flesh(armature, character, collection)
+    return armature
+
+
+def build_bones(armature: Any, rig: Rig, *, connected: bool = False) -> None:
+    """Gives an empty armature the bones of a rig, all with quaternions."""
+    near = 1e-4 * float(np.ptp(rig.heads, axis=0).max())
+    z_axes = rotate(rig.axes, [0.0, 0.0, 1.0])
+    with editing(armature) as bones:
+        for number, name in enumerate(rig.names):
+            bone = bones.new(name)
+            bone.head, bone.tail = rig.heads[number], rig.tails[number]
+            bone.align_roll(z_axes[number])
+            above = int(rig.parents[number])
+            if above >= 0:
+                bone.parent = bones[rig.names[above]]
+                bone.use_connect = connected and bool(np.linalg.norm(rig.heads[number] - rig.tails[above]) < near)
+            bone.use_inherit_rotation = bool(rig.inherits[number])
+            bone.use_local_location = bool(rig.local[number])
+    for bone in armature.pose.bones:
+        bone.rotation_mode = "QUATERNION"
+
+
+@contextmanager
+def editing(armature: Any) -> Iterator[Any]:
+    """The armature's edit bones, in a scene of its own that goes again."""
+    import bpy
+
+    scratch = bpy.data.scenes.new("scratch")
+    try:
+        scratch.collection.objects.link(armature)
+        layer = scratch.view_layers[0]
+        layer.objects.active = armature
+        with bpy.context.temp_override(scene=scratch, view_layer=layer, active_object=armature, object=armature):
+            bpy.ops.object.mode_set(mode="EDIT")
+            try:
+                yield armature.data.edit_bones
+            finally:
+                bpy.ops.object.mode_set(mode="OBJECT")
+        layer.update()
+    finally:
+        bpy.data.scenes.remove(scratch)
+
+
+def add_rigify(scene: Any) -> tuple[Any, Any]:
+    """Rigify's human metarig and the rig it generates, in the scene that is active.
+
+    A script that Blender's own Python runs may generate it once per file; ``remove_rigify`` puts the add-on away.
+    """
+    import addon_utils
+    import bpy
+
+    addon_utils.enable("rigify", default_set=True)
+    import rigify.generate
+
+    bpy.ops.object.armature_human_metarig_add()
+    metarig = bpy.context.active_object
+    rigify.generate.generate_rig(bpy.context, metarig)
+    rig = next(one for one in scene.objects if one.type == "ARMATURE" and one != metarig and "rig_id" in one.data)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    return metarig, rig
+
+
+def remove_rigify() -> None:
+    """Puts Rigify's classes away: Blender as a Python module does not survive its end with them."""
+    import addon_utils
+
+    addon_utils.disable("rigify", default_set=True)
+
+
+def evaluated_heads(armature: Any, names: list[str]) -> Array:
+    """(len(names), 3) where the heads of bones are now, world, metres, as Blender shows them."""
+    import bpy
+
+    shown = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    return np.array([shown.matrix_world @ shown.pose.bones[name].head for name in names])
+
+
+def _add_flesh(armature: Any, character: Character, collection: Any) -> Any:
+    """A mesh of one capsule to each bone that has flesh, skinned to it; the armature's child."""
+    import bpy
+
+    vertices, faces, groups = [], [], []
+    for number in np.flatnonzero(character.solid):
+        points, sides = _capsule(character.rig.heads[number], character.ends[number], _THICKEST / character.unit_m)
+        start = sum(map(len, vertices))
+        vertices.append(points)
+        faces.append(sides + start)
+        groups.append((character.rig.names[number], list(range(start, start + len(points)))))
+    mesh = bpy.data.meshes.new(f"{character.name} body")
+    mesh.from_pydata(np.concatenate(vertices).tolist(), [], np.concatenate(faces).tolist())
+    body = bpy.data.objects.new(mesh.name, mesh)
+    collection.objects.link(body)
+    body.parent = armature
+    for name, numbers in groups:
+        body.vertex_groups.new(name=name).add(numbers, 1.0, "REPLACE")
+    body.modifiers.new("Armature", "ARMATURE").object = armature
+    return body
+
+
+def _capsule(start: Array, end: Array, thickest: float) -> tuple[Array, Array]:
+    """Vertices (V, 3) and quads (F, 4) of a rounded tube between two points."""
+    length = float(np.linalg.norm(end - start))
+    radius = min(_RADIUS * length + 0.1 * thickest, thickest)
+    y = (end - start) / length
+    x = np.cross(y, np.eye(3)[np.argmin(np.abs(y))])
+    x /= np.linalg.norm(x)
+    around = np.arange(12) / 12 * 2 * np.pi
+    ring = np.cos(around)[:, None] * x + np.sin(around)[:, None] * np.cross(x, y)
+    angles = np.radians([-80.0, -55.0, -25.0, 0.0, 0.0, 25.0, 55.0, 80.0])
+    middles = np.where(np.arange(8) < 4, 0.0, length) + radius * np.sin(angles)
+    points = start + middles[:, None, None] * y + radius * np.cos(angles)[:, None, None] * ring
+    here = np.arange(12)
+    after = (here + 1) % 12
+    sides = [
+        np.stack([level + here, level + after, level + 12 + after, level + 12 + here], 1) for level in range(0, 84, 12)
+    ]
+    return points.reshape(-1, 3), np.concatenate(sides)
+
+
+def rig_of(armature: Any) -> Rig:
+    """The bones of an armature object as Blender has them, parents first."""
+    bones = armature.data.bones
+    order = [bone for bone in bones if bone.parent is None]
+    for bone in order:
+        order.extend(bone.children)
+    number = {bone.name: index for index, bone in enumerate(order)}
+    return Rig(
+        names=tuple(number),
+        parents=np.array([number[bone.parent.name] if bone.parent else -1 for bone in order]),
+        heads=np.array([bone.head_local for bone in order]),
+        tails=np.array([bone.tail_local for bone in order]),
+        axes=from_matrices(np.array([bone.matrix_local.to_3x3() for bone in order], float)),
+        inherits=np.array([bone.use_inherit_rotation for bone in order]),
+        local=np.array([bone.use_local_location for bone in order]),
+    )
+
+
+def pose_matrices(armature: Any, names: list[str]) -> tuple[Array, Array]:
+    """Heads (B, 3) and orientations (B, 4) of posed bones, armature frame, as Blender evaluates them."""
+    import bpy
+
+    shown = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    matrices = np.array([shown.pose.bones[name].matrix for name in names], float)
+    turns = matrices[:, :3, :3] / np.linalg.norm(matrices[:, :3, :3], axis=1, keepdims=True)
+    return matrices[:, :3, 3], from_matrices(turns)
