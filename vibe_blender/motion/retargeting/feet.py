@@ -33,8 +33,7 @@ def stand(
     posture: Posture,
     stands: NDArray[np.bool_],
     share: float,
-    frames: Array,
-    fps: float = 30.0,
+    timeline: Timeline,
 ) -> Posture:
     """The target's posture with feet that stand where the source's do, as seen from the path that its hips were given.
 
@@ -48,12 +47,11 @@ def stand(
         posture: what the target would do, its limbs parallel to the source's.
         stands: (T, 2, 2) whether heel and ball of the left and the right foot stand.
         share: 0..1, how much of it.
-        frames: (T,) scene frames.
-        fps: of them.
+        timeline: of both.
     """
     if share == 0.0 or not stands.any():
         return posture
-    timeline, scale = _timeline(frames, fps), metres_per_unit(target)
+    scale = metres_per_unit(target)
     source, given = in_metres(source, given)
     target, posture = in_metres(target, posture)
     legs, theirs, there = limbs(target, posture, LEG), limbs(source, given, LEG), stands.any(axis=2)
@@ -79,13 +77,6 @@ def _bend(target: Figure, turned: Array, leg: Limb, ankle: Array) -> None:
     part = turned[some]
     bend(target, part, Limb(leg.rows, leg.begin[some], leg.middle[some], leg.end[some]), ankle[some], arm=False)
     turned[some] = part
-
-
-def _timeline(frames: Array, fps: float) -> Timeline:
-    """When frames are; what leaves out more than one step is a gap."""
-    frames = np.asarray(frames, float)
-    step = float(np.median(np.diff(frames))) if len(frames) > 1 else 1.0
-    return Timeline.of(frames / fps, np.round((frames - frames[0]) / step))
 
 
 @dataclass(frozen=True)

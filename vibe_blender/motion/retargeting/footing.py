@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...contract.quaternions import Array, rotate
+from ...contract.quaternions import Array, conjugate, multiply, rotate
 from ..over_time import Timeline
 from .figure import Figure
 from .posture import Posture
@@ -71,7 +71,8 @@ def sole_points(figure: Figure, posture: Posture, side: str, ankle: Array, sole:
     row = figure.row(f"{side}_ankle")
     if row < 0 or not sole.offsets.any():
         return np.stack([ankle, ankle], axis=1)
-    return ankle[:, None] + rotate(posture.turns(figure)[:, row, None], sole.offsets)
+    turn = multiply(posture.turned[:, row], conjugate(figure.axes[row]))
+    return ankle[:, None] + rotate(turn[:, None], sole.offsets)
 
 
 def asked(points: Array, foot: Array, ankle: Array, stands: Flags, timeline: Timeline) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...contract.quaternions import Array, conjugate, rotate
 from ..legs import reached
+from ..over_time import Timeline
 from .figure import SIDES, Figure
 from .limbs import Limb, bend, limbs
 from .posture import Posture, places
@@ -24,9 +25,13 @@ _BENT, _STRAIGHT = 0.88, 0.97
 _CHEST_UP, _HEAD_UP = 0.7, 0.25
 """Shares of the way from hips to shoulders: how high the chest's middle is, and the head's above its joint."""
 _ROUNDS = 8
+_CALM_S = 0.15
+"""In a window of so many seconds a change is averaged, so that passing by something jerks no hand."""
 
 
-def keep_hands(source: Figure, given: Posture, target: Figure, posture: Posture, share: float) -> Posture:
+def keep_hands(
+    source: Figure, given: Posture, target: Figure, posture: Posture, share: float, timeline: Timeline
+) -> Posture:
     """The target's posture with wrists where the source's are, as seen from the parts of the body they are near to.
 
     Where a wrist is between several, each counts the more the nearer it is; far from all, the arms keep their own
@@ -37,6 +42,7 @@ def keep_hands(source: Figure, given: Posture, target: Figure, posture: Posture,
         given: what the source does.
         posture: what the target would do.
         share: 0..1, how much of it.
+        timeline: of both.
     """
     if share == 0.0:
         return posture
@@ -46,7 +52,8 @@ def keep_hands(source: Figure, given: Posture, target: Figure, posture: Posture,
     goals = _joined(one, other, ratio, goals)
     turned = posture.turned.copy()
     for arm, goal in zip(other.arms, goals, strict=True):
-        bend(target, turned, arm, arm.end + share * (goal - arm.end), arm=True)
+        change = timeline.averaged(share * (goal - arm.end), _CALM_S)
+        bend(target, turned, arm, _within_reach(arm, arm.end + change), arm=True)
     return Posture(turned, posture.hips)
 
 
@@ -58,7 +65,7 @@ class _Anchor:
         place: (T, 3) character frame.
         tip: (T, 3) the other end of the line that a hand's distance is measured to.
         turn: (T, 4) from rest.
-        wide: by which of both widths it grows, of the hips or of the shoulders.
+        wide: which of the target's widths it has: 0 of the hips, 1 of the shoulders, 2 of the head.
     """
 
     place: Array
@@ -89,12 +96,12 @@ class _Ratios:
     """How much larger the target is.
 
     Attributes:
-        widths: of hips and of shoulders.
+        widths: of hips, shoulders and head; that of a head, which no bone tells, goes by the height.
         height: from hips to shoulders.
         arm: of both arms' lengths.
     """
 
-    widths: tuple[float, float]
+    widths: tuple[float, float, float]
     height: float
     arm: float
 
@@ -122,7 +129,7 @@ def _body(figure: Figure, posture: Posture) -> _Body:
     if head >= 0:
         size = _HEAD_UP * float(np.linalg.norm(up)) * np.array([0.0, 0.0, 1.0])
         place = begin[:, head]
-        anchors["head"] = _Anchor(place, place + rotate(turns[:, head], size), turns[:, head], 1)
+        anchors["head"] = _Anchor(place, place + rotate(turns[:, head], size), turns[:, head], 2)
     return _Body(arms, anchors)
 
 
@@ -139,7 +146,7 @@ def _ratios(source: Figure, target: Figure) -> _Ratios:
     hips, shoulders, height, arm = (
         new / max(old, 1e-12) for new, old in zip(sizes(target), sizes(source), strict=True)
     )
-    return _Ratios((hips, shoulders), height, arm)
+    return _Ratios((hips, shoulders, height), height, arm)
 
 
 def _beside_body(one: _Body, other: _Body, ratio: _Ratios, side: int) -> Array:
@@ -187,7 +194,7 @@ def _joined(one: _Body, other: _Body, ratio: _Ratios, goals: list[Array]) -> lis
         middle = (goals[0] + goals[1]) / 2.0
         apart = [goal + by * (middle + sign * half - goal) for goal, sign in zip(goals, (1.0, -1.0), strict=True)]
         goals = [_within_reach(arm, goal) for arm, goal in zip(other.arms, apart, strict=True)]
-    return [_within_reach(arm, goal) for arm, goal in zip(other.arms, goals, strict=True)]
+    return goals
 
 
 def _within_reach(arm: Limb, goal: Array) -> Array:
@@ -195,7 +202,7 @@ def _within_reach(arm: Limb, goal: Array) -> Array:
     way = goal - arm.begin
     distance = np.maximum(np.linalg.norm(way, axis=1), 1e-12 * arm.length)
     was = np.linalg.norm(arm.end - arm.begin, axis=1)
-    return arm.begin + (reached(distance, was, arm.length) / distance)[:, None] * way
+    return arm.begin + (reached(distance, was, np.array(arm.length)) / distance)[:, None] * way
 
 
 def _falling(values: Array, high: float, low: float) -> Array:

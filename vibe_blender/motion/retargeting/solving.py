@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...contract.errors import CaptureError
 from ...contract.quaternions import Array, conjugate, continuous, from_axis_angles, from_matrices, multiply, rotate
+from ..over_time import Timeline
 from .aligning import alignment, shares
 from .bone_map import CARRIERS, CHAINS, BoneMap, check_usable
 from .feet import stand
@@ -60,9 +61,10 @@ def solve(
     one, other = figure_of(source, source_map), figure_of(target, target_map)
     given = _given(one, motion)
     posture = _transferred(one, given, other, _offsets(other, target, target_map), settings)
+    timeline = _timeline(motion.frames, fps)
     if stands is not None:
-        posture = stand(one, given, other, posture, stands, settings.feet, motion.frames, fps)
-    posture = keep_hands(one, given, other, posture, settings.hands)
+        posture = stand(one, given, other, posture, stands, settings.feet, timeline)
+    posture = keep_hands(one, given, other, posture, settings.hands, timeline)
     stage = _stage(one, given, other, posture, settings, to_target)
     return _placed(other, target, target_map, posture, motion.frames, stage, settings)
 
@@ -80,6 +82,13 @@ def _given(source: Figure, motion: RigMotion) -> Posture:
     thighs = [source.bones[source.row(f"{side}_hip")] for side in SIDES]
     hips = np.mean(motion.heads[:, thighs], axis=1)
     return Posture(multiply(back, motion.turned[:, source.bones]), rotate(back, hips))
+
+
+def _timeline(frames: Array, fps: float) -> Timeline:
+    """When frames are; what leaves out more than one step is a gap."""
+    frames = np.asarray(frames, float)
+    step = float(np.median(np.diff(frames))) if len(frames) > 1 else 1.0
+    return Timeline.of(frames / fps, np.round((frames - frames[:1]) / step))
 
 
 def _transferred(source: Figure, given: Posture, target: Figure, offsets: Array, settings: Retarget) -> Posture:

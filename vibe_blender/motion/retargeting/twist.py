@@ -54,9 +54,11 @@ def twisted(figure: Figure, rig: Rig, bone_map: BoneMap, posture: Posture, share
 
 
 def _roll(before: Array, after: Array, along: Array) -> Array:
-    """By how much (T,), radians, one bone is twisted against another about an axis (3,); unwrapped."""
+    """By how much (T,), radians, one bone is twisted against another about an axis (3,); continuous, mostly small."""
     between = multiply(conjugate(before), after)
-    return np.unwrap(2.0 * np.arctan2(between[:, 1:] @ along, between[:, 0]))
+    roll = np.unwrap(2.0 * np.arctan2(between[:, 1:] @ along, between[:, 0]))
+    # Of a quaternion and its negative, which are the same turn, one says a whole turn more.
+    return roll - 2.0 * np.pi * np.round(np.median(roll) / (2.0 * np.pi))
 
 
 def _middle(figure: Figure, rig: Rig, row: int, inline: tuple[str, ...], name: str) -> float:
