@@ -29,7 +29,7 @@ class Curves:
         self._found = {
             (curve.data_path, curve.array_index): curve
             for curve in assigned_curves(owner)
-            if not (curve.mute or (curve.group is not None and curve.group.mute)) and _length(curve)
+            if not (curve.mute or _is_in_muted_group(curve)) and (curve.keyframe_points or curve.sampled_points)
         }
 
     def __contains__(self, path: str) -> bool:
@@ -94,5 +94,6 @@ def rotation_channel(mode: str) -> str:
     return {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}.get(mode, "rotation_euler")
 
 
-def _length(curve: bpy.types.FCurve) -> int:
-    return len(curve.keyframe_points) or len(curve.sampled_points)
+def _is_in_muted_group(curve: bpy.types.FCurve) -> bool:
+    """Whether Blender leaves a curve out for its group's sake: since layered actions it does not."""
+    return bpy.app.version < (4, 4, 0) and curve.group is not None and curve.group.mute

@@ -159,7 +159,7 @@ def _free_turns(bone: bpy.types.PoseBone) -> list[int]:
     axes = list(bone.lock_rotation)
     if bone.rotation_mode not in ("QUATERNION", "AXIS_ANGLE"):
         return [axis for axis in range(3) if not axes[axis]]
-    shut = [bone.lock_rotation_w if bone.lock_rotations_4d else all(axes), *axes]
+    shut = [all(axes) or (bone.lock_rotations_4d and bone.lock_rotation_w), *axes]
     return [index for index in range(4) if not shut[index]]
 
 
@@ -214,8 +214,8 @@ def _push_down(target: bpy.types.Object) -> None:
     strip = _add_strip(animation, action, tuple(action.frame_range), slot)
     strip.blend_type, strip.extrapolation = blend, beyond
     if influence < 1.0:
+        strip.influence = influence  # first: the key that the next line sets takes it over
         strip.use_animated_influence = True
-        strip.influence = influence
 
 
 def _add_strip(

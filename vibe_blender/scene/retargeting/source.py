@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...contract.errors import CaptureError
 from ...contract.quaternions import Array, continuous, from_matrices, multiply, rotate, to_matrices
 from ...contract.skeleton import JOINT_NAMES
+from ...motion.mapping.mapping import map_bones
 from ...motion.retargeting.bone_map import PARTS, BoneMap, MappedPart
 from ...motion.retargeting.rig import Pose, Rig, RigMotion, posed
 from ...motion.settings import FEET
@@ -58,8 +59,6 @@ def source_map(armature: bpy.types.Object) -> BoneMap:
     """Which bones are which parts of the body, of a take's armature or any other."""
     if all(name in armature.data.bones for name in JOINT_NAMES):
         return SMPL_MAP
-    from ...motion.mapping.mapping import map_bones
-
     return map_bones(read_rig(armature))
 
 
