@@ -205,11 +205,17 @@ def _put_to_use(
 
 
 def _push_down(target: bpy.types.Object) -> None:
-    """Makes a strip of the armature's action, as Blender's Push Down does: above all others, and as it was blended."""
+    """Makes a strip of the armature's action, as Blender's Push Down does: above all others, and as it was blended.
+
+    Where there were no tracks, Blender has not heeded how it is to be blended; then nothing of that is taken over.
+    """
     animation = target.animation_data
     action = animation.action
     slot = animation.action_slot if bpy.app.version >= (4, 4, 0) else None
-    blend, influence, beyond = animation.action_blend_type, animation.action_influence, animation.action_extrapolation
+    blend, influence, beyond = "REPLACE", 1.0, "HOLD"
+    if animation.nla_tracks:
+        blend, influence = animation.action_blend_type, animation.action_influence
+        beyond = animation.action_extrapolation
     animation.action = None
     strip = _add_strip(animation, action, tuple(action.frame_range), slot)
     strip.blend_type, strip.extrapolation = blend, beyond

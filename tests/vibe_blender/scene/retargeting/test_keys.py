@@ -200,6 +200,15 @@ def test_what_was_active_becomes_a_strip_that_does_the_same(armature, motion, bl
         assert np.abs(turned - axes).max() < 1e-5
 
 
+def test_a_way_of_blending_that_blender_did_not_heed_is_not_taken_over(armature, motion) -> None:
+    users_action(armature)
+    animation = armature.animation_data
+    animation.action_blend_type, animation.action_influence = "SUBTRACT", 0.3
+    seen = shown(armature, 3)
+    write(armature, motion, STRIP)
+    assert all(np.abs(one - two).max() < 1e-5 for one, two in zip(seen, shown(armature, 3), strict=True))
+
+
 def test_a_strip_above_plays_our_motion_on_what_it_does_not_key(armature, motion) -> None:
     users_action(armature)
     write(armature, motion, STRIP)
