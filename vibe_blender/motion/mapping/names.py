@@ -25,6 +25,7 @@ _SPECIFIC = {
     "knee": "knee", "shin": "knee", "ankle": "ankle", "foot": "ankle", "toe": "foot", "clavicle": "collar",
     "neck": "neck", "head": "head", "pelvis": "pelvis",
 }  # fmt: skip
+_BODY = {*_SPECIFIC, "spine", "chest", "waist", "body", "arm", "leg", "legorfoot", "hip", "shoulder"}
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,16 @@ class Reading:
         kinds: parts without their side that it may be, the likeliest first.
         role: ``helper`` for what is no part of a body's own, ``deform`` where a rig's controls are to be preferred.
         telling: whether it has any word that is known.
+        finger: whether it is a finger's.
+        control: whether it is called a control.
     """
 
     side: str = ""
     kinds: tuple[str, ...] = ()
     role: Role = "body"
     telling: bool = False
+    finger: bool = False
+    control: bool = False
 
 
 def without_namespace(name: str) -> str:
@@ -49,24 +54,34 @@ def without_namespace(name: str) -> str:
     return _NAMESPACE.sub("", name) or name
 
 
-@lru_cache(maxsize=1 << 15)
-def read_name(name: str) -> Reading:
-    """What a name says, in any of the languages of ``words``."""
+def tokens_of(name: str) -> tuple[str, ...]:
+    """The words and numbers of a name, as they are looked up."""
     text = without_namespace(name)[: 4 * _LONGEST_TOKEN]
-    tokens = _TOKEN.findall(_SPLIT.sub(" ", text))[:_MOST_TOKENS]
-    found = [meaning for token in tokens for meaning in _meanings(plain(token)) if meaning]
+    return tuple(map(plain, _TOKEN.findall(_SPLIT.sub(" ", text))[:_MOST_TOKENS]))
+
+
+@lru_cache(maxsize=1 << 15)
+def read_name(tokens: tuple[str, ...]) -> Reading:
+    """What the words of a name say, in any of the languages of ``words``."""
+    found = [meaning for token in tokens for meaning in _meanings(token) if meaning]
     said = set(found)
     sides = said & {"left", "right"}
     side = sides.pop() if len(sides) == 1 else ""
     role: Role = "body"
-    if said & {"helper", "soft", "face", "end"} or ("finger" in said and "toe" not in said):
+    if "finger" in said and said & {"foot", "legorfoot"}:  # many languages have fingers on feet
+        said = said - {"finger", "foot", "legorfoot"} | {"toe"}
+    counted = side or any(token.isdigit() for token in tokens)
+    finger = ("finger" in said and "toe" not in said) or ("middle" in said and counted and not said & _BODY)
+    if finger or said & {"soft", "face", "end"}:
         role = "helper"
     elif "twist" in said and not said & {"neck", "spine"}:
         role = "twist"
+    elif "helper" in said:
+        role = "helper"
     elif "deform" in said:
         role = "deform"
     kinds = () if role in ("helper", "twist") else _kinds(said, bool(side))
-    return Reading(side, kinds, role, bool(said))
+    return Reading(side, kinds, role, bool(said), finger, "control" in said)
 
 
 def _kinds(said: set[str], sided: bool) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ _WORDS = {
     "hip": "hip hufte huefte hanche cadera anca quadris heup biodro",
     "waist": "waist cintura taille taillie talia 腰 허리 пояс vita",
     "body": "body corps cuerpo corpo korper koerper тело 身体 體",
-    "spine": """spine spinal back vertebra vertebrae vertebre trunk lumbar thoracic wirbelsaule wirbelsaeule
+    "spine": """spine spinal back vertebra vertebrae vertebre trunk lumbar thoracic dorsal lumbares lombaires lombare lende lenden kreuz wirbelsaule wirbelsaeule
         wirbel rucken ruecken ruckgrat rueckgrat colonne colonna columna coluna espalda espinha espina spina
         schiena dos costas позвоночник спина хребет kregoslup rug wervel 脊椎 脊柱 脊 背骨 背 上半身 척추""",
     "chest": """chest thorax sternum ribcage torso torse abdomen abdominal abdo belly stomach tummy brust
@@ -59,7 +59,7 @@ _WORDS = {
         auriculaire majeur dedo dedos pulgar indice anular menique polegar indicador anelar minimo dito dita
         pollice anulare mignolo палец пальцы большой указательный 指 親指 人差指 人指 中指 薬指 小指 拇指 食指
         손가락 엄지 metatarsal metatarsals heel ferse talon talloni 踵 かかと""",
-    "middle": "middle mid mitte mittel milieu",
+    "middle": "middle mid mitte mittel milieu medio media moyen средний 中 中間",
     "face": """eye eyes eyelid lid jaw chin lip lips mouth tongue teeth tooth ear ears nose nostril cheek brow
         eyebrow forehead temple face facial auge kiefer zunge ohr nase oeil machoire langue oreille nez ojo
         mandibula lengua oreja nariz boca occhio mascella lingua orecchio naso bocca olho глаз челюсть язык ухо
@@ -70,15 +70,16 @@ _WORDS = {
         muscle muscles armor armour weapon sword gun prop holster haare haar rock umhang brueste cheveux jupe
         cape seins pelo falda capa capelli gonna mantello seno волосы юбка плащ 髪 发 頭髮 頭发 头发 スカート 裙
         乳 胸乳 袖 尾 翼 머리카락 치마""",
-    "helper": """ik pole target tgt mch mechanism org corrective correctives helper hlp aim lookat socket attach
+    "helper": """off offs ofs grp group zero sdk aux auxiliar auxiliary hilfs hilfe extra ik pole target tgt mch mechanism org corrective correctives helper hlp aim lookat socket attach
         attachment handle switch pivot parent follow driver driven const constraint null dummy camera prop adj
         adjust adjustment volume bulge fix tweak tweaks vis spin stretchto swing bendy bbone segment rollback pv
         kinect ref copy offset space proxy snap ikp nodef heelroll ＩＫ ik親 タメ 操作 作用点""",
+    "control": "fk ctrl control controller controls ctl crtl cntrl",
     "deform": "def deform deformation dfm",
 }
-_PLAIN = """fk ctrl control controller con jnt joint bone bones bn skel skeleton armature rig c b bip bip001 j
+_PLAIN = """con jnt joint bone bones bn skel skeleton armature rig c b bip bip001 j
         main_ base bend bnd bind sk anim mixamorig cc char character root_ human biped actor body_ de del la le
-        du della do da of the knochen hueso os osso кость 骨 ボーン 本 part link jt l_ main fk_ crtl ctl cnt hum"""
+        du della do da of the knochen hueso os osso кость 骨 ボーン 本 part link jt l_ main fk_ cnt hum"""
 NOTHING = ""
 """What a word means that says nothing of the body."""
 
