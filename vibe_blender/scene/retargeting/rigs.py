@@ -78,9 +78,14 @@ def moves_itself(armature: bpy.types.Object, names: Iterable[str], *, ours_count
         ours_count: whether constraints of ours count.
     """
     needed = with_ancestors(armature, names)
-    if needed & (_constrained(armature, ours_count) | _driven(armature)):
+    if needed & moved_otherwise(armature, ours_count=ours_count):
         return False
     return all(_is_unscaled(armature.pose.bones[name]) for name in needed)
+
+
+def moved_otherwise(armature: bpy.types.Object, *, ours_count: bool = True) -> set[str]:
+    """The bones that constraints or drivers move; the arguments are those of ``moves_itself``."""
+    return _constrained(armature, ours_count) | _driven(armature)
 
 
 def held_pose(armature: bpy.types.Object, names: Collection[str]) -> tuple[tuple[str, ...], Pose]:

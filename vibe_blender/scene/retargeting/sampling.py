@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import bpy
@@ -12,30 +12,33 @@ import numpy as np
 from ...contract.quaternions import Array
 
 
-class Alone:
-    """Armatures in a scene of their own, without meshes: what they depend on is there too, and nothing else."""
-
-    def __init__(self, scene: bpy.types.Scene) -> None:
-        self._scene = scene
-
-    def at(self, armature: bpy.types.Object, frame: float) -> bpy.types.Object:
-        """The armature as it is at a frame; to be read before the next one is asked for."""
-        whole = int(np.floor(frame))
-        self._scene.frame_set(whole, subframe=float(frame - whole))
-        return armature.evaluated_get(self._scene.view_layers[0].depsgraph)
-
-
 @contextmanager
-def alone(*armatures: bpy.types.Object) -> Iterator[Alone]:
-    """Shows armatures at any frame; their own data, pose and frame stay as they are."""
-    scratch = bpy.data.scenes.new("VIBE scratch")
+def alone(armature: bpy.types.Object) -> Iterator[Callable[[float], bpy.types.Object]]:
+    """What gives the armature as it is at a frame, to be read before it is asked for another.
+
+    The scene has no meshes, and what the armature depends on comes along.
+    """
+    scene = bpy.data.scenes.new("VIBE scratch")
+    twin = None
     try:
-        for armature in armatures:
-            scratch.collection.objects.link(armature)
-        yield Alone(scratch)
+        actor = armature
+        if armature.hide_viewport:  # what is hidden is not evaluated
+            actor = twin = armature.copy()
+            twin.hide_viewport = False
+        scene.collection.objects.link(actor)
+
+        def at(frame: float) -> bpy.types.Object:
+            whole = int(np.floor(frame))
+            scene.frame_set(whole, subframe=float(frame - whole))
+            return actor.evaluated_get(scene.view_layers[0].depsgraph)
+
+        yield at
     finally:
         with suppress(ReferenceError):  # somebody was faster
-            bpy.data.scenes.remove(scratch)
+            bpy.data.scenes.remove(scene)
+        with suppress(ReferenceError):
+            if twin is not None:
+                bpy.data.objects.remove(twin)
 
 
 def pose_matrices(shown: bpy.types.Object) -> Array:

@@ -225,9 +225,9 @@ def _frame_by_frame(armature: bpy.types.Object, rig: Rig, frames: Array) -> Step
     numbers = {bone.name: number for number, bone in enumerate(armature.pose.bones)}
     rows = np.array([numbers[name] for name in rig.names])
     matrices, bases = np.empty((len(frames), len(rows), 4, 4)), np.empty((len(frames), 4, 4))
-    with alone(armature) as stage:
+    with alone(armature) as at:
         for row, frame in enumerate(frames):
-            shown = stage.at(armature, frame)
+            shown = at(frame)
             matrices[row], bases[row] = pose_matrices(shown)[rows], np.array(shown.matrix_basis)
             yield
     axes = matrices[..., :3, :3] / np.linalg.norm(matrices[..., :3, :3], axis=-2, keepdims=True)

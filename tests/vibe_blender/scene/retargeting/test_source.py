@@ -185,13 +185,28 @@ def test_what_curves_do_not_say_is_read_frame_by_frame_and_nothing_changes(armat
     assert_as_shown(armature, frames)
 
 
+def test_a_hidden_rig_moves_as_it_does_when_it_is_shown(armature) -> None:
+    keyed(armature)
+    constrain(armature)
+    frames, bone_map = source_frames(armature), all_of(armature)
+    seen = source_motion(armature, frames, bone_map)
+    armature.hide_viewport = True
+    found = source_motion(armature, frames, bone_map)
+    assert np.abs(found.heads - seen.heads).max() < 1e-6
+    assert [thing.name for thing in bpy.data.objects if thing.type == "ARMATURE"] == ["rig"]
+    assert armature.hide_viewport
+
+
 def test_steps_that_are_left_half_way_leave_nothing(armature) -> None:
     keyed(armature)
     constrain(armature)
     steps = sampling_source(armature, source_frames(armature), all_of(armature))
+    armature.hide_viewport = True
     for _ in range(3):
         next(steps)
+    assert len(bpy.data.scenes) == 2
     steps.close()
+    assert [thing.name for thing in bpy.data.objects if thing.type == "ARMATURE"] == ["rig"]
     assert [scene.name for scene in bpy.data.scenes] == [bpy.context.scene.name]
 
 
