@@ -99,10 +99,7 @@ def editing(armature: Any) -> Iterator[Any]:
 
 
 def add_rigify(scene: Any) -> tuple[Any, Any]:
-    """Rigify's human metarig and the rig it generates, in the scene that is active.
-
-    A script that Blender's own Python runs may generate it once per file; ``remove_rigify`` puts the add-on away.
-    """
+    """Rigify's human metarig and the rig it generates, in the scene that is active; then call ``remove_rigify``."""
     import addon_utils
     import bpy
 
@@ -118,9 +115,15 @@ def add_rigify(scene: Any) -> tuple[Any, Any]:
 
 
 def remove_rigify() -> None:
-    """Puts Rigify's classes away: Blender as a Python module does not survive its end with them."""
+    """Puts away Rigify's classes and those that its rigs' scripts have registered: with them Blender 4.5 never ends."""
     import addon_utils
+    import bpy
 
+    for kind in (bpy.types.Operator, bpy.types.Panel, bpy.types.PropertyGroup):
+        for one in kind.__subclasses__():
+            # What a script registers that ran without a module.
+            if one.__module__ == "builtins" and one.is_registered:
+                bpy.utils.unregister_class(one)
     addon_utils.disable("rigify", default_set=True)
 
 
