@@ -56,6 +56,33 @@ def add_cleanup_arguments(parser: argparse.ArgumentParser, otherwise: str) -> No
     )
 
 
+RETARGET_SETTINGS = (
+    "place", "root", "lock_height", "path_scale", "heading_deg", "feet", "hands", "twist", "align_trunk",
+    "arm_spread_deg", "foot_spread_deg", "limbs", "result",
+)  # fmt: skip
+"""The names in ``motion.retargeting.settings``: of the add-on the contract knows nothing."""
+
+
+def add_retarget_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that give the motion to characters; ``casting.roles_from`` reads them back."""
+    group = parser.add_argument_group(
+        "characters", "The n-th --target follows the n-th person. Other options count once for all, or one for each."
+    )
+    add = group.add_argument
+    add("--target", action="append", default=[], metavar="RIG.blend", help="a file with a character's armature")
+    add("--target-object", action="append", default=[], metavar="NAME", help="which of the armatures in the file")
+    add("--person", action="append", default=[], type=_at_least(0), metavar="ID", help="whom it follows")
+    add(
+        "--bone-map",
+        action="append",
+        default=[],
+        metavar="FILE.json",
+        help="which of its bones are what (default: as stored for such a rig, else as recognised)",
+    )
+    names = ", ".join(RETARGET_SETTINGS)
+    add("--retarget", action="append", default=[], metavar="NAME=VALUE", help=f"one setting; there are {names}")
+
+
 def job_from(options: argparse.Namespace, video: Path, take: Path) -> Job:
     """The job that parsed options ask for, its paths absolute: the backend may run in another folder."""
     return Job(
