@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A motion as keys on a rig of controls: what its constraints and drivers leave to be done, frame by frame.
+
+That is found on a copy of the rig in a passing scene of its own: the user's rig, scene and frame stay as they are, and
+what else is in the scene is not evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import bpy
+import numpy as np
+
+from ...contract.quaternions import from_matrices
+from ...motion.retargeting.bone_map import BoneMap
+from ...motion.retargeting.ik import with_ik
+from ...motion.retargeting.rig import BoneMotion, Pose
+from ...motion.retargeting.settings import Result, Retarget
+from ..steps import Steps
+from .keys import write_motion
+from .leader import lead, let_go
+from .rigs import read_rig
+
+_REHEARSAL = "vibe_rehearsal"
+"""Custom property of the passing scene and of the copy in it."""
+
+
+def baking(
+    target: bpy.types.Object, bone_map: BoneMap, motion: BoneMotion, settings: Retarget, name: str
+) -> Steps[bpy.types.Action]:
+    """The action that moves a rig's controls so; a step for every frame.
+
+    Closed before its end, it leaves nothing.
+
+    Args:
+        target: an armature object that follows nothing else, its switches set.
+        bone_map: of it.
+        motion: of its FK controls.
+        settings: which controls get keys, and what becomes of the action.
+        name: of the action.
+
+    Raises:
+        CaptureError: as ``write_motion``.
+    """
+    if settings.limbs == "ik":
+        motion = with_ik(read_rig(target), bone_map, motion)
+    pose = yield from rehearsing(target, motion, settings.result)
+    return write_motion(target, name, motion.frames, motion.bones, pose, motion.moved, settings)
+
+
+def rehearsing(target: bpy.types.Object, motion: BoneMotion, result: Result) -> Steps[Pose]:
+    """The pose channels (T, M, ...) by which a rig comes to a motion; nothing of it is changed.
+
+    Args:
+        target: an armature object.
+        motion: of some of its bones.
+        result: what becomes of the motion: a layer above the rig's animation is to be heard over that.
+    """
+    found = np.empty((len(motion.frames), len(motion.bones), 4, 4))
+    with _rehearsal(target, result) as (scene, twin):
+        lead(twin, motion)
+        yield
+        for number, frame in enumerate(np.asarray(motion.frames, float)):
+            whole = int(np.floor(frame))
+            scene.frame_set(whole, subframe=float(frame - whole))
+            shown = twin.evaluated_get(scene.view_layers[0].depsgraph)
+            bones = [shown.pose.bones[name] for name in motion.bones]
+            found[number] = [
+                shown.convert_space(pose_bone=bone, matrix=bone.matrix, from_space="POSE", to_space="LOCAL")
+                for bone in bones
+            ]
+            yield
+    axes = found[..., :3, :3]
+    return Pose(from_matrices(axes / np.linalg.norm(axes, axis=-2, keepdims=True)), found[..., :3, 3])
+
+
+@contextmanager
+def _rehearsal(target: bpy.types.Object, result: Result) -> Iterator[tuple[bpy.types.Scene, bpy.types.Object]]:
+    """A copy of a rig, moved only by what will move the rig besides the new action, in a scene of its own."""
+    scene = bpy.data.scenes.new("VIBE scratch")
+    scene[_REHEARSAL] = True
+    try:
+        twin = target.copy()
+        twin[_REHEARSAL] = True
+        twin.hide_viewport = False  # what is hidden is not evaluated
+        let_go(twin)
+        if (animation := twin.animation_data) is not None and result != "nla":
+            animation.use_tweak_mode = False
+            animation.action = None
+            animation.use_nla = animation.use_nla and result == "action"
+        scene.collection.objects.link(twin)
+        scene.view_layers[0].update()
+        yield scene, twin
+    finally:
+        with suppress(ReferenceError):  # somebody was faster
+            bpy.data.scenes.remove(scene)
+        remove_rehearsals()
+
+
+def remove_rehearsals() -> None:
+    """Removes copies of rigs and their scenes: undo, or a file saved meanwhile, may have brought some back."""
+    for scene in [scene for scene in bpy.data.scenes if _REHEARSAL in scene]:
+        bpy.data.scenes.remove(scene)
+    for twin in [thing for thing in bpy.data.objects if _REHEARSAL in thing]:
+        let_go(twin)
+        bpy.data.objects.remove(twin)
