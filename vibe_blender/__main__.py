@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The panel's flow without a window: a video or a take becomes a .blend, .fbx, .glb or .bvh, and a picture to look at.
+"""The panel's flow without a window: a video or a take becomes a .blend, or a file for another program, and a picture.
 
 ``python -m vibe_blender VIDEO_OR_TAKE --save OUT.blend`` with pip's bpy, or inside Blender
 ``blender -b -P vibe_blender/__main__.py -- VIDEO_OR_TAKE --save OUT.blend``.
@@ -23,6 +23,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .client.process import CaptureLost, CaptureProcess
 from .contract.arguments import add_capture_arguments, add_cleanup_arguments, job_from
@@ -31,12 +32,18 @@ from .contract.errors import CaptureError
 from .contract.protocol import LAST_EVENTS, Cancelled, Done, Failed, Job, Warned
 from .contract.take import Take
 from .contract.take_file import load_take
+from .motion.cleanup import cleaned
+from .motion.export_settings import add_export_arguments, export_from
 from .motion.settings import Cleanup
 from .motion.settings_text import cleanup_from
+
+if TYPE_CHECKING:
+    from .scene.exporting.checking import Places
 
 DONE, FAILED, CANCELLED = 0, 1, 130
 _FIRST_FRAME = 1
 _POLL_SECONDS = 0.2
+LARGEST_MM = 1.0
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -76,7 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("source", type=_path, metavar="VIDEO_OR_TAKE")
-    add("--save", type=_path, required=True, metavar="OUT", help="file to write: .blend, .fbx, .glb or .bvh")
+    add(
+        "--save",
+        type=_path,
+        required=True,
+        metavar="OUT",
+        help="file to write: .blend, .fbx, .glb, .bvh, .usd or .npz",
+    )
     add("--scene-fps", type=_scene_fps, metavar="match|F", help="frames per second of the scene (default: the video's)")
     add("--picture", type=_path, metavar="OUT.png", help="also render the bodies over the video")
     add("--picture-frames", type=_frames, metavar="F,F,…", help="at these video frames (default: one in the middle)")
@@ -89,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_capture_arguments(parser)
     add_cleanup_arguments(parser, "as in the panel")
+    add_export_arguments(parser)
     return parser
 
 
@@ -120,8 +134,9 @@ def _frames(text: str) -> tuple[int, ...]:
 def _check(options: argparse.Namespace) -> Cleanup:
     """Finds what would fail after a long capture before it starts; the clean-up that is asked for."""
     settings = cleanup_from(options, Cleanup())
+    export_from(options)
     try:
-        from .scene.export import check_destination, check_writable
+        from .scene.exporting.destination import check_destination, check_writable
     except ImportError as error:
         raise CaptureError(
             "bpy_missing",
@@ -190,7 +205,7 @@ def _build(options: argparse.Namespace, settings: Cleanup, take: Take, path: Pat
     from .cleanup_kept import cleanup_registered, set_cleanup
     from .scene.assembly import assemble
     from .scene.camera import look_through_camera, match_scene, set_frame_rate
-    from .scene.export import save
+    from .scene.exporting.saving import save, subject_of
     from .scene.picture import overlay_picture
 
     if not take.people:
@@ -205,13 +220,35 @@ def _build(options: argparse.Namespace, settings: Cleanup, take: Take, path: Pat
         console.emit(Warned("scene", warning))
     with cleanup_registered():
         set_cleanup(assembly.collection, settings)
-        written = save(options.save, scene, assembly.actors)
+        subjects = [subject_of(actor.armature, scene) for actor in assembly.actors]
+        people = [actor.person for actor in assembly.actors]
+        shown = cleaned(take, settings).take if options.save.suffix.lower() == ".npz" else None
+        exported = save(options.save, scene, subjects, export_from(options), take=shown, people=people)
+    if options.check:
+        _compare(exported)
+    written = list(dict.fromkeys(places.path for places in exported))
     if options.picture is not None:
         seen = take.people[0].frames
         frames = options.picture_frames or (int(seen[len(seen) // 2]),)
         overlay_picture(options.picture, assembly, take.video, frames, scene, start=_FIRST_FRAME)
         written.append(options.picture)
     return written
+
+
+def _compare(exported: list[Places]) -> None:
+    """Says how far files that are read back are from what was exported.
+
+    Raises:
+        CaptureError: ``check_failed``, or ``check_off`` where that is too far.
+    """
+    from .scene.exporting.saving import check_written
+
+    found = check_written(exported)
+    if found is None:
+        return
+    print(found, file=sys.stderr, flush=True)
+    if found.largest_mm > LARGEST_MM:
+        raise CaptureError("check_off", f"Not all joints are where they were: {found}", "Try another format.")
 
 
 def _keep_standard_output() -> None:
