@@ -11,6 +11,9 @@ import numpy as np
 
 from ...contract.quaternions import Array
 
+PASSING = "vibe_rehearsal"
+"""Custom property of scenes and objects that are there for a moment only, by which left ones are found."""
+
 
 @contextmanager
 def alone(armature: bpy.types.Object) -> Iterator[Callable[[float], bpy.types.Object]]:
@@ -19,12 +22,13 @@ def alone(armature: bpy.types.Object) -> Iterator[Callable[[float], bpy.types.Ob
     The scene has no meshes, and what the armature depends on comes along.
     """
     scene = bpy.data.scenes.new("VIBE scratch")
+    scene[PASSING] = True
     twin = None
     try:
         actor = armature
         if armature.hide_viewport:  # what is hidden is not evaluated
             actor = twin = armature.copy()
-            twin.hide_viewport = False
+            twin[PASSING], twin.hide_viewport = True, False
         scene.collection.objects.link(actor)
 
         def at(frame: float) -> bpy.types.Object:
