@@ -34,7 +34,9 @@ def inline(rig: Rig, bone_map: BoneMap, readings: Sequence[Reading], lineage: Li
             on_line = [
                 bone
                 for bone in between
-                if readings[bone].role in _KEPT and (along := _along(rig.heads[bone], *ends)) is not None and 0.03 < along < 0.97
+                if readings[bone].role in _KEPT
+                and (along := _along(rig.heads[bone], *ends)) is not None
+                and 0.03 < along < 0.97
             ]
             bones = (*bones, *(rig.names[bone] for bone in on_line[: MOST_BONES - 1]))
         parts.append(MappedPart(entry.part, bones, entry.certainty))
@@ -51,7 +53,9 @@ def twist_bones(rig: Rig, bone_map: BoneMap, readings: Sequence[Reading], lineag
             continue
         for name in entry.bones:
             for child in rig.children[rig.numbers[name]]:
-                if readings[child].role != "twist" or any(child == bone or lineage.carries(child, bone) for bone in used):
+                if readings[child].role != "twist" or any(
+                    child == bone or lineage.carries(child, bone) for bone in used
+                ):
                     continue
                 along = _along(rig.heads[child], *ends)
                 if along is not None:

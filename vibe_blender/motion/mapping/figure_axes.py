@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from ...contract.quaternions import Array
@@ -10,7 +12,7 @@ from .lineage import Lineage
 
 _NEAR = 0.015
 """Of the size: so far may a bone be from where its counterpart says it is."""
-_MOST_POINTS = 4000
+_MOST_POINTS = 2000
 _MOST_SIBLINGS = 24
 _CROSSWISE = 0.02
 """Cosine of what counts as at right angles."""
@@ -32,7 +34,11 @@ def standings(heads: Array, lineage: Lineage) -> list[tuple[Array, Array]]:
     across = [*np.eye(3), *(way for way, _ in twins)]
     for number, axis in enumerate(across):
         flat = points @ axis
-        middles = {round(float(np.median(flat)) / size, 4), 0.0, *(round(float(at @ axis) / size, 4) for _, at in twins)}
+        middles = {
+            round(float(np.median(flat)) / size, 4),
+            0.0,
+            *(round(float(at @ axis) / size, 4) for _, at in twins),
+        }
         for middle in sorted(middles):
             share = _symmetry(points, axis, middle * size, _NEAR * size) - 0.02 * (number > 2)
             if best is None or share > best[0] + 1e-9:
@@ -40,19 +46,18 @@ def standings(heads: Array, lineage: Lineage) -> list[tuple[Array, Array]]:
     if best is None or best[0] <= 0.0:
         return []
     _, axis, middle = best
-    found = []
-    for up in _uprights(points, axis):
-        found.append((np.stack([axis, np.cross(up, axis), up]), middle * axis))
-    return found
+    return [(np.stack([axis, np.cross(up, axis), up]), middle * axis) for up in _uprights(points, axis)]
 
 
 def _twins(heads: Array, lineage: Lineage) -> list[tuple[Array, Array]]:
-    """Directions (3,) from one of two like branches to the other, and points (3,) halfway, the largest branches first."""
+    """Directions (3,) from one of two like branches to the other, and points (3,) halfway; the largest first."""
     found = []
-    forks = sorted((bone for bone in range(len(heads)) if len(lineage.children[bone]) > 1), key=lambda bone: -lineage.sizes[bone])
+    forks = sorted(
+        (bone for bone in range(len(heads)) if len(lineage.children[bone]) > 1), key=lambda bone: -lineage.sizes[bone]
+    )
     for fork in forks[:_MOST_SIBLINGS]:
         children = sorted(lineage.children[fork], key=lambda bone: -lineage.sizes[bone])[:_MOST_SIBLINGS]
-        for one, other in zip(children, children[1:], strict=False):
+        for one, other in pairwise(children):
             if lineage.sizes[one] == lineage.sizes[other] > 1:
                 ends = [_last(heads, lineage, bone) for bone in (one, other)]
                 way = ends[0] - ends[1]

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -15,14 +17,17 @@ _MIDDLE = 0.012
 """Heights to either side: what lies within is in the middle."""
 _NEAR = 0.03
 _MOST_ROOTS = 300
-_LONGEST = 20
+_LONGEST = 16
 """Bones of a limb, fingers and toes included."""
 _LEAST = 0.02
 """Heights: a shorter segment is no segment of a limb."""
 _POOREST = -14.0
 """Below this, a limb's best joints are none."""
 _LEG_KINDS, _ARM_KINDS = {"hip", "knee", "ankle", "foot"}, {"collar", "shoulder", "elbow", "wrist"}
-_CLEAR = 0.06
+
+
+Cost = Callable[[tuple[int, ...], Array, tuple[int, int, int]], float]
+"""Of joints, by their index on a way of bones through points (N, 3)."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,11 @@ def pairs(tree: Tree) -> list[Pair]:
     kept = [sorted(roots[side[roots] == sign], key=lambda bone: -reach[bone])[:_MOST_ROOTS] for sign in (1, -1)]
     if not kept[0] or not kept[1]:
         return []
-    mirrored = tree.places[kept[1]] * [-1.0, 1.0, 1.0]
+    mirrored, reaches = tree.places[kept[1]] * [-1.0, 1.0, 1.0], np.array([reach[bone] for bone in kept[1]])
     found = []
     for one in kept[0]:
         apart = np.linalg.norm(mirrored - tree.places[one], axis=1)
-        apart += np.abs(np.array([reach[bone] for bone in kept[1]]) - reach[one])
+        apart += np.abs(reaches - reach[one])
         other = kept[1][int(np.argmin(apart))]
         above = tree.lineage.common(int(one), int(other))
         if np.min(apart) > 2.0 * _NEAR or above < 0:
@@ -120,6 +125,8 @@ def arms(tree: Tree, found: list[Pair], leg: Limb, weight: float) -> Limb | None
     hips = float(np.mean(tree.places[list(leg.parts["hip"]), 2]))
     best, pair = 0.0, None
     for one in found:
+        if set(one.ways[0]) & set(leg.parts["hip"]):
+            continue
         points = tree.places[list(one.ways[0])]
         reach = float(np.sum(np.linalg.norm(np.diff(points, axis=0), axis=1)))
         fingers = max(int(_branches(tree, bone)) for bone in one.ways[0])
@@ -129,10 +136,8 @@ def arms(tree: Tree, found: list[Pair], leg: Limb, weight: float) -> Limb | None
             best, pair = score, one
     if pair is None:
         return None
-    length = _leg_length(tree, leg)
-    joints = _best(
-        tree, pair, ("shoulder", "elbow", "wrist"), lambda *given: _arm_cost(*given, length), weight
-    )
+    cost = partial(_arm_cost, tree, _leg_length(tree, leg))
+    joints = _best(tree, pair, ("shoulder", "elbow", "wrist"), cost, weight)
     return Limb(pair.above, _arm_parts(tree, pair, joints, weight)) if joints else None
 
 
@@ -155,14 +160,16 @@ def _leg_length(tree: Tree, leg: Limb) -> float:
     return length if len(bones) == 3 else 0.5
 
 
-def _best(tree: Tree, pair: Pair, kinds: tuple[str, str, str], cost, weight: float) -> tuple[int, int, int] | None:  # type: ignore[no-untyped-def]
+def _best(
+    tree: Tree, pair: Pair, kinds: tuple[str, str, str], cost: Cost, weight: float
+) -> tuple[int, int, int] | None:
     """Where on a pair's ways, by their index, three joints are; the last may be behind the end.
 
     Args:
         tree: standing.
         pair: the limbs.
         kinds: what the joints are called.
-        cost: of three indices, from the tree, the way and its points.
+        cost: of three indices, from the way and its points.
         weight: of names.
     """
     count = min(map(len, pair.ways))
@@ -177,13 +184,11 @@ def _best(tree: Tree, pair: Pair, kinds: tuple[str, str, str], cost, weight: flo
     }
     best, found = _POOREST, None
     for joints in combinations(range(count if count < len(way) else len(points)), 3):
-        score = -cost(tree, way, points, joints) + sum(
-            votes[kind][joint] for kind, joint in zip(kinds, joints, strict=True)
-        )
+        score = -cost(way, points, joints) + sum(votes[kind][joint] for kind, joint in zip(kinds, joints, strict=True))
         # What lies between joints belongs to the one before.
         score += sum(
             0.3 * np.sign(votes[kind][between])
-            for kind, joint, after in zip(kinds[:2], joints, joints[1:], strict=False)
+            for kind, joint, after in zip(kinds[:2], joints[:2], joints[1:], strict=True)
             for between in range(joint + 1, after)
         )
         if score > best:
@@ -197,7 +202,7 @@ def _segments(points: Array, joints: tuple[int, int, int]) -> tuple[Array, Array
     return upper, lower, float(np.linalg.norm(upper)), float(np.linalg.norm(lower))
 
 
-def _leg_cost(tree: Tree, way: tuple[int, ...], points: Array, joints: tuple[int, int, int]) -> float:
+def _leg_cost(way: tuple[int, ...], points: Array, joints: tuple[int, int, int]) -> float:
     """How unlike a leg is one with these joints; proportions as in most adults and cartoons."""
     upper, lower, one, other = _segments(points, joints)
     if min(one, other) < _LEAST:
@@ -207,13 +212,12 @@ def _leg_cost(tree: Tree, way: tuple[int, ...], points: Array, joints: tuple[int
     cost += ((ankle / max(hip, _LEAST) - 0.1) / 0.07) ** 2
     cost += (1.0 + float(upper[2]) / one) / 0.08 + (1.0 + float(lower[2]) / other) / 0.08
     cost += ((float(np.max(points[:, 2])) - hip) / 0.05) ** 2
+    cost += ((abs(float(points[joints[0], 0])) / (one + other) - 0.11) / 0.07) ** 2
     cost += 0.4 * (joints[2] - joints[0] - 2) + 0.4 * joints[0]
     return cost + (2.0 if joints[2] == len(way) else 0.0) + (0.4 if joints[2] == len(way) - 1 else 0.0)
 
 
-def _arm_cost(
-    tree: Tree, way: tuple[int, ...], points: Array, joints: tuple[int, int, int], leg: float
-) -> float:
+def _arm_cost(tree: Tree, leg: float, way: tuple[int, ...], points: Array, joints: tuple[int, int, int]) -> float:
     """How unlike an arm is one with these joints, beside legs so long."""
     upper, lower, one, other = _segments(points, joints)
     if min(one, other) < _LEAST:

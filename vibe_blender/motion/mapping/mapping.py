@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ..retargeting.bone_map import NEEDED, PARTS, BoneMap, Certainty, MappedPart
 from ..retargeting.rig import Rig
 from .beside import inline, root_bone, twist_bones
@@ -15,6 +17,9 @@ from .names import Reading
 from .topology import Found, find_parts
 from .tree import Tree, read_names, tree_of
 
+_FURTHEST = 1e9
+"""Armature units: no place of a bone is beyond."""
+
 
 def map_bones(rig: Rig) -> BoneMap:
     """The map of a rig; what is not found is missing in it.
@@ -22,6 +27,8 @@ def map_bones(rig: Rig) -> BoneMap:
     Args:
         rig: at rest.
     """
+    if not len(rig) or not np.all(np.abs(np.concatenate([rig.heads, rig.tails])) < _FURTHEST):
+        return BoneMap(())
     lineage = Lineage(rig.parents.tolist())
     readings = read_names(rig.names)
     known = known_map(rig.names, lineage)
@@ -37,12 +44,13 @@ def map_bones(rig: Rig) -> BoneMap:
 
 def _found(rig: Rig, readings: Sequence[Reading], lineage: Lineage) -> BoneMap:
     """The map of a rig that is not known."""
-    best = BoneMap(())
+    best, before = BoneMap(()), 0
     for roles in (("body",), ("body", "deform"), ("body", "deform", "twist")):
         tree = tree_of(rig, readings, lambda reading, roles=roles: reading.role in roles)  # type: ignore[misc]
-        if len(tree.bones) < len(NEEDED):
+        if len(tree.bones) in (before, *range(len(NEEDED))):
             continue
-        named, plain = find_parts(tree, 1.0), find_parts(tree, 0.0)
+        before = len(tree.bones)
+        named, plain = find_parts(tree)
         if found := named or plain:
             bone_map = _as_map(rig, tree, found, plain, readings, lineage)
             if len(bone_map.parts) > len(best.parts):
@@ -79,4 +87,6 @@ def _with_root(rig: Rig, bone_map: BoneMap, readings: Sequence[Reading]) -> Bone
     root = root_bone(rig, bone_map, readings)
     if root < 0:
         return bone_map
-    return bone_map.with_part("root", [rig.names[root]], "sure" if bone_map.rig or readings[root].kinds == ("root",) else "guessed")
+    return bone_map.with_part(
+        "root", [rig.names[root]], "sure" if bone_map.rig or readings[root].kinds == ("root",) else "guessed"
+    )

@@ -11,8 +11,10 @@ from typing import Literal
 from .words import LONGEST, MEANINGS, NOTHING, plain
 
 Role = Literal["body", "twist", "helper", "deform"]
-_LONGEST_TOKEN = 48
+_LONGEST_NAME = 96
+_LONGEST_TOKEN = 32
 _MOST_TOKENS = 24
+_LONGEST_SCANNED = 6
 _SHORTEST_PIECE = 3
 """Letters of a word that may be glued to others: shorter ones are found in any word."""
 _NAMESPACE = re.compile(r"^.*[:|]")
@@ -56,7 +58,7 @@ def without_namespace(name: str) -> str:
 
 def tokens_of(name: str) -> tuple[str, ...]:
     """The words and numbers of a name, as they are looked up."""
-    text = without_namespace(name)[: 4 * _LONGEST_TOKEN]
+    text = without_namespace(name)[:_LONGEST_NAME]
     return tuple(map(plain, _TOKEN.findall(_SPLIT.sub(" ", text))[:_MOST_TOKENS]))
 
 
@@ -136,23 +138,20 @@ def _meanings(token: str) -> tuple[str, ...]:
 def _glued(token: str) -> tuple[str, ...]:
     """The meanings of words written as one, fewest words first; none where they do not fill the token."""
     best: list[tuple[str, ...] | None] = [()] + [None] * len(token)
-    for end in range(1, len(token) + 1):
-        for begin in range(max(0, end - LONGEST), end - min(end, _SHORTEST_PIECE) + 1):
-            before, meaning = best[begin], MEANINGS.get(token[begin:end])
-            if before is None or meaning is None or end - begin < _SHORTEST_PIECE:
-                continue
-            found = best[end]
-            if found is None or len(before) + 1 < len(found):
+    for begin, before in enumerate(best):
+        for end in range(begin + _SHORTEST_PIECE, min(begin + LONGEST, len(token)) + 1) if before is not None else ():
+            meaning, found = MEANINGS.get(token[begin:end]), best[end]
+            if before is not None and meaning is not None and (found is None or len(before) + 1 < len(found)):
                 best[end] = (*before, meaning)
-    found = best[-1] or ()
-    return found if any(word != NOTHING for word in found) else ()
+    whole = best[-1] or ()
+    return whole if any(word != NOTHING for word in whole) else ()
 
 
 def _scanned(token: str) -> tuple[str, ...]:
     """The meanings of the words of a script without spaces, the longest at each place first."""
     found, at = [], 0
     while at < len(token):
-        for length in range(min(LONGEST, len(token) - at), 0, -1):
+        for length in range(min(_LONGEST_SCANNED, len(token) - at), 0, -1):
             if (meaning := MEANINGS.get(token[at : at + length])) is not None:
                 found.append(meaning)
                 at += length

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...contract.quaternions import Array
 from .figure_axes import standings
-from .limbs import Limb, arms, legs, pairs
+from .limbs import Limb, Pair, arms, legs, pairs
 from .tree import Tree
 from .trunk import Trunk, trunk
 
@@ -34,28 +34,26 @@ class Found:
     sided: bool
 
 
-def find_parts(tree: Tree, weight: float) -> Found | None:
-    """The parts of the body that a tree is; None where it is none.
+def find_parts(tree: Tree) -> tuple[Found | None, Found | None]:
+    """The parts of the body that a tree is, by places and names, and by places alone; None where it is none.
 
     Args:
         tree: in the armature's axes.
-        weight: of names: 1 or 0.
     """
-    best: tuple[float, Found] | None = None
+    best: tuple[Found | None, Found | None] = (None, None)
     for axes, origin in standings(tree.places, tree.lineage):
         standing = tree.standing(axes, origin)
-        found = _standing(standing, axes, weight)
-        if found is not None:
-            # Of two ways to stand the one that shows more of a body; heads are above shoulders.
-            score = len(found.parts) + (1.0 if "head" in found.parts else 0.0)
-            if best is None or score > best[0]:
-                best = score, found
-    return best[1] if best else None
+        branches = pairs(standing)
+        found = _standing(standing, branches, axes, 1.0), _standing(standing, branches, axes, 0.0)
+        # Of several ways to stand, the one that shows most of a body.
+        best = max(best, found, key=lambda both: max(len(one.parts) if one else 0 for one in both))
+        if all(one is not None and "head" in one.parts for one in best):
+            break
+    return best
 
 
-def _standing(tree: Tree, axes: Array, weight: float) -> Found | None:
+def _standing(tree: Tree, branches: list[Pair], axes: Array, weight: float) -> Found | None:
     """The parts of a body that stands as the tree does."""
-    branches = pairs(tree)
     leg = legs(tree, branches, weight)
     arm = arms(tree, branches, leg, weight) if leg else None
     body = trunk(tree, leg, arm, weight) if leg and arm else None
@@ -79,7 +77,9 @@ def _standing(tree: Tree, axes: Array, weight: float) -> Found | None:
 
 def _whole(tree: Tree, leg: Limb, arm: Limb, body: Trunk) -> bool:
     """Whether arms begin above legs, and the head is no lower than the arms' middle."""
-    shoulders, hips = (float(np.mean(tree.places[list(bones), 2])) for bones in (arm.parts["shoulder"], leg.parts["hip"]))
+    shoulders, hips = (
+        float(np.mean(tree.places[list(bones), 2])) for bones in (arm.parts["shoulder"], leg.parts["hip"])
+    )
     return shoulders > hips + 0.05 and (body.head < 0 or float(tree.places[body.head, 2]) > (shoulders + hips) / 2)
 
 

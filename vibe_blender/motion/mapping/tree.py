@@ -55,7 +55,6 @@ class Tree:
         down = np.array([0.0, 0.0, floor])
         return replace(self, places=(places - down) / height, ends=(ends - down) / height)
 
-
     def _main(self) -> list[int]:
         """The bones of the largest branch that nothing carries."""
         roots = [bone for bone, parent in enumerate(self.lineage.parents) if parent < 0]
@@ -94,7 +93,7 @@ def tree_of(rig: Rig, readings: Sequence[Reading], keep: Callable[[Reading], boo
 def _covered(rig: Rig, kept: Sequence[bool], readings: Sequence[Reading]) -> list[int]:
     """Of bones of which one only carries the other at the same place, the carrier (a group, an offset).
 
-    Where the carrier is called a control and the other is not, that other.
+    Where the carrier is called a control and the other is not, or the other carries nothing, that other.
     """
     near = _SAME * float(np.max(np.ptp(rig.heads, axis=0)))
     found = []
@@ -104,7 +103,8 @@ def _covered(rig: Rig, kept: Sequence[bool], readings: Sequence[Reading]) -> lis
         if kept[bone] and len(children) == 1 and len(rig.children[bone]) == 1:
             child = children[0]
             if float(np.linalg.norm(rig.heads[child] - rig.heads[bone])) <= near:
-                found.append(child if readings[bone].control and not readings[child].control else bone)
+                control = readings[bone].control and not readings[child].control
+                found.append(child if control or not rig.children[child] else bone)
     return found
 
 

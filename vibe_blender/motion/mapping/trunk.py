@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,8 +15,8 @@ from .tree import Tree
 _MIDDLE = 0.02
 _MOST = 30
 """Bones of the way from the hips to the top of the head."""
-_HEAD_UP, _HEAD_SPREAD = 0.17, 0.13
-"""Leg lengths: how far the head's joint is above the shoulders, and how far that differs."""
+_HEAD_UP, _HEAD_SPREAD, _HEAD_MOST = 0.17, 0.13, 0.27
+"""Leg lengths: how far the head's joint is above the shoulders, how far that differs, and hardly ever exceeds."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def _upwards(tree: Tree, arm: Limb) -> list[int]:
     """The bones in the middle from above the arms to the top."""
     limbs = {bone for pair in arm.parts.values() for bone in pair}
     tops = _tops(tree)
-    way, bone = [], arm.above
+    way: list[int] = []
+    bone = arm.above
     while len(way) < _MOST:
         children = [
             child
@@ -123,13 +125,28 @@ def _split(tree: Tree, way: list[int], arms_at: int, leg: Limb, arm: Limb, weigh
                 place = way[head]
                 up = (float(tree.places[place, 2]) - shoulders) / max(length, 1e-6)
                 score -= min(((up - _HEAD_UP) / _HEAD_SPREAD) ** 2, 9.0)
-                score += 1.5 * (len(tree.lineage.children[place]) > 1) - 0.6 * max(head - first - 1, 0)
+                score += 1.5 * (len(tree.lineage.children[place]) > 1) - 0.1 * max(head - first - 1, 0)
+                score -= 0.8 * _still_neck(tree, way[head:], shoulders + _HEAD_MOST * length)
                 score -= 1.0 * (head == first)
+                score -= _leap(tree, way[head - 1] if head else arm.above, place)
                 score += vote(place, "head") + sum(vote(bone, "neck") for bone in way[first:head])
                 score += sum(min(vote(bone, "head"), 0.0) * -0.2 for bone in way[head + 1 :])
             if score > best:
                 best, found = score, (first, head)
     return found
+
+
+def _still_neck(tree: Tree, way: list[int], top: float) -> int:
+    """How many bones lead on up from the first of a way, no higher than a head's joint is."""
+    pairs = pairwise(way)
+    return sum(tree.places[bone, 2] < top and _leap(tree, below, bone) == 0.0 for below, bone in pairs)
+
+
+def _leap(tree: Tree, below: int, bone: int) -> float:
+    """How unlike a neck is the way to a head: necks have a length, and lead up; jaws and faces do not."""
+    way = tree.places[bone] - tree.places[below]
+    length = float(np.linalg.norm(way))
+    return 2.0 if length < 0.01 or float(way[2]) < 0.5 * length else 0.0
 
 
 def _few(bones: list[int]) -> tuple[int, ...]:

@@ -18,9 +18,10 @@ _WORDS = {
     "hip": "hip hufte huefte hanche cadera anca quadris heup biodro",
     "waist": "waist cintura taille taillie talia 腰 허리 пояс vita",
     "body": "body corps cuerpo corpo korper koerper тело 身体 體",
-    "spine": """spine spinal back vertebra vertebrae vertebre trunk lumbar thoracic dorsal lumbares lombaires lombare lende lenden kreuz wirbelsaule wirbelsaeule
-        wirbel rucken ruecken ruckgrat rueckgrat colonne colonna columna coluna espalda espinha espina spina
-        schiena dos costas позвоночник спина хребет kregoslup rug wervel 脊椎 脊柱 脊 背骨 背 上半身 척추""",
+    "spine": """spine spinal back vertebra vertebrae vertebre trunk lumbar thoracic dorsal lumbares lombaires
+        lombare lende lenden kreuz wirbelsaule wirbelsaeule wirbel rucken ruecken ruckgrat rueckgrat colonne
+        colonna columna coluna espalda espinha espina spina schiena dos costas позвоночник спина хребет
+        kregoslup rug wervel 脊椎 脊柱 脊 背骨 背 上半身 척추""",
     "chest": """chest thorax sternum ribcage torso torse abdomen abdominal abdo belly stomach tummy brust
         brustkorb bauch bauchraum oberkorper poitrine ventre pecho torax vientre barriga peito abdome petto
         torace addome pancia rumpf грудь живот торс туловище грудная klatka borst buik 胸 腹 가슴""",
@@ -70,16 +71,17 @@ _WORDS = {
         muscle muscles armor armour weapon sword gun prop holster haare haar rock umhang brueste cheveux jupe
         cape seins pelo falda capa capelli gonna mantello seno волосы юбка плащ 髪 发 頭髮 頭发 头发 スカート 裙
         乳 胸乳 袖 尾 翼 머리카락 치마""",
-    "helper": """off offs ofs grp group zero sdk aux auxiliar auxiliary hilfs hilfe extra ik pole target tgt mch mechanism org corrective correctives helper hlp aim lookat socket attach
-        attachment handle switch pivot parent follow driver driven const constraint null dummy camera prop adj
-        adjust adjustment volume bulge fix tweak tweaks vis spin stretchto swing bendy bbone segment rollback pv
-        kinect ref copy offset space proxy snap ikp nodef heelroll ＩＫ ik親 タメ 操作 作用点""",
+    "helper": """off offs ofs grp group zero sdk aux auxiliar auxiliary hilfs hilfe extra ik pole target tgt mch
+        mechanism org corrective correctives helper hlp aim lookat socket attach attachment handle switch pivot
+        parent follow driver driven const constraint null dummy camera prop adj adjust adjustment volume bulge
+        fix tweak tweaks vis spin stretchto swing bendy bbone segment rollback pv kinect ref copy offset space
+        proxy snap ikp nodef heelroll ＩＫ ik親 タメ 操作 作用点""",
     "control": "fk ctrl control controller controls ctl crtl cntrl",
     "deform": "def deform deformation dfm",
 }
-_PLAIN = """con jnt joint bone bones bn skel skeleton armature rig c b bip bip001 j
-        main_ base bend bnd bind sk anim mixamorig cc char character root_ human biped actor body_ de del la le
-        du della do da of the knochen hueso os osso кость 骨 ボーン 本 part link jt l_ main fk_ cnt hum"""
+_PLAIN = """con jnt joint bone bones bn skel skeleton armature rig c b bip bip001 j main_ base bend bnd bind sk
+        anim mixamorig cc char character root_ human biped actor body_ de del la le du della do da of the
+        knochen hueso os osso кость 骨 ボーン 本 part link jt l_ main fk_ cnt hum"""
 NOTHING = ""
 """What a word means that says nothing of the body."""
 
