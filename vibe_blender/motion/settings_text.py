@@ -8,15 +8,14 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
+from ..contract import records
 from ..contract.errors import CaptureError
 from .presets import PRESETS
 from .settings import Cleanup
 
 _LARGEST_FILE = 1 << 20
-_LONGEST_ID = 10
-"""Digits of a person's number."""
 _NOT_AS_TEXT = ("view.path",)
 """What comes out of a scene, and can be in no file."""
 
@@ -97,57 +96,7 @@ def from_record(record: object) -> Cleanup:
     Raises:
         CaptureError: ``bad_setting``, which names the value.
     """
-    return _read(Cleanup, record, "")
-
-
-def _read(kind: Any, value: Any, name: str) -> Any:
-    """A value as the type ``kind``."""
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints = get_type_hints(kind)
-        unknown = [key for key in _keys(value, name) if key not in hints or _joined(name, key) in _NOT_AS_TEXT]
-        if unknown:
-            raise CaptureError(
-                "bad_setting", f"There is no setting {_joined(name, unknown[0])!r}.", f"There are: {', '.join(hints)}."
-            )
-        values = {key: _read(hints[key], part, _joined(name, key)) for key, part in value.items()}
-        try:
-            return kind(**values)
-        except TypeError as error:  # a value that has no default is missing
-            needed = ", ".join(hints)
-            raise CaptureError("bad_setting", f"{name} is not whole: {error}.", f"It has: {needed}.") from error
-    if get_origin(kind) is dict:
-        _, item = get_args(kind)
-        numbers = {key: part for key, part in value.items() if _is_id(str(key))} if _keys(value, name) else {}
-        if len(numbers) != len(value):
-            raise _wrong(name, value)
-        return {int(key): _read(item, part, f"{name}.{key}") for key, part in numbers.items()}
-    if get_origin(kind) is tuple:
-        wanted = get_args(kind)
-        if not isinstance(value, (list, tuple)) or (wanted[-1] is not ... and len(value) != len(wanted)):
-            raise _wrong(name, value)
-        return tuple(_read(wanted[0], part, name) for part in value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError as error:
-            raise _wrong(name, value) from error
-    if type(value) is not (kind if kind in (float, int, bool) else str):  # a choice is text
-        raise _wrong(name, value)
-    return value
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID
-
-
-def _keys(value: Any, name: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise _wrong(name, value)
-    return value
-
-
-def _joined(name: str, key: str) -> str:
-    return f"{name}.{key}" if name else str(key)
+    return records.from_record(Cleanup, record, _NOT_AS_TEXT)
 
 
 def _names(record: Mapping[str, Any], before: str = "") -> list[str]:
@@ -157,7 +106,3 @@ def _names(record: Mapping[str, Any], before: str = "") -> list[str]:
         nested = isinstance(value, dict) and bool(value)
         found += _names(value, f"{before}{key}.") if nested else [] if value == {} else [before + key]
     return found
-
-
-def _wrong(name: str, value: Any) -> CaptureError:
-    return CaptureError("bad_setting", f"{name or 'The settings'} cannot be {str(value)[:60]!r}.", "Correct the value.")
