@@ -59,8 +59,8 @@ class MotionDiscriminator(nn.Module):
     """A GRU over poses, what it says of all frames pooled, and one number made of that.
 
     Args:
-        pooling: ``attention`` as published; for ablations ``average_max``, mean and maximum over time beside each other,
-            or ``last``, what is said after the last frame.
+        pooling: ``attention`` as published; for ablations ``average_max``, mean and maximum over time side by side, or
+            ``last``, what is said after the last frame.
     """
 
     def __init__(self, pooling: Pooling = "attention") -> None:

@@ -63,7 +63,7 @@ class SmplBody(nn.Module):
 class SkeletonBody(nn.Module):
     """The joints of a body without its skin, such as our mannequin's: what limbs need, many times as fast.
 
-    The 49 joints that lie on the skin are not valid; hips, neck and pelvis stand in for those that annotators mark there.
+    Of the 49, joints on the skin are not valid; hips, neck and pelvis stand in for those that annotators mark there.
 
     Attributes:
         valid: (49,) 1 where a joint is there, else 0.
@@ -134,8 +134,8 @@ def centred(joints: Tensor) -> Tensor:
 def projected(joints: Tensor, camera: Tensor) -> Tensor:
     """Where points (..., J, 3) are in the crop, (..., J, 2), -1..1.
 
-    The network's camera is far away: a focal length of 5000 pixels, ``2 f / (224 s)`` metres from the body (SPIN, Kolotouros
-    et al. 2019).
+    The network's camera is far away: with a focal length of 5000 pixels, ``2 f / (224 s)`` metres from the body (SPIN,
+    Kolotouros et al. 2019).
 
     Args:
         joints: metres, camera axes.
