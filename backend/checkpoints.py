@@ -87,23 +87,34 @@ def _counters(names: Iterable[str]) -> set[str]:
     return {name for name in names if name.endswith(_COUNTERS)}
 
 
+def load_mean_body(path: Path) -> dict[str, Tensor]:
+    """The body that the regressor starts from, of ``smpl_mean_params.npz``, by the names of its buffers.
+
+    ``init_pose`` (1, 144) in 6D, ``init_shape`` (1, 10) and ``init_cam`` (1, 3).
+
+    Raises:
+        CaptureError: ``checkpoint_missing``, ``checkpoint_damaged`` or ``checkpoint_mismatch``.
+    """
+    try:
+        arrays = read_arrays(path, _LARGEST_MEAN)
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    shapes = {theirs: _shapes(_empty(Regressor))[ours][1:] for ours, theirs in _MEAN_BODY.items()}
+    held = {name: DeclaredTensor(values.shape, values.dtype.name) for name, values in arrays.items()}
+    _compare(path, held, shapes, optional=())
+    return {ours: torch.from_numpy(arrays[theirs].astype(np.float32))[None] for ours, theirs in _MEAN_BODY.items()}
+
+
 def _mean_body(spin: Path | None, mean_params: Path | None) -> dict[str, Tensor]:
-    """``init_pose`` (1, 144) in 6D, ``init_shape`` (1, 10) and ``init_cam`` (1, 3)."""
+    """What ``load_mean_body`` gives, out of SPIN's file where there is one."""
     if spin is not None:
         encoder, regressor = _shapes(_empty(ResNet50)), _shapes(_empty(Regressor))
         tensors = _read(spin, _SPIN_PART, {**encoder, **regressor}, optional=_counters(encoder))
         return {name: tensors[name] for name in _MEAN_BODY}
     assert mean_params is not None
-    try:
-        arrays = read_arrays(mean_params, _LARGEST_MEAN)
-    except FileNotFoundError as error:
-        raise _missing(mean_params) from error
-    except ValueError as error:
-        raise _damaged(mean_params, str(error)) from error
-    shapes = {theirs: _shapes(_empty(Regressor))[ours][1:] for ours, theirs in _MEAN_BODY.items()}
-    held = {name: DeclaredTensor(values.shape, values.dtype.name) for name, values in arrays.items()}
-    _compare(mean_params, held, shapes, optional=())
-    return {ours: torch.from_numpy(arrays[theirs].astype(np.float32))[None] for ours, theirs in _MEAN_BODY.items()}
+    return load_mean_body(mean_params)
 
 
 def _read(

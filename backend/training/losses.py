@@ -15,6 +15,7 @@ from backend.networks.regressor import Regressed
 from .bodies import EVALUATED, BodyPoints, centred, projected
 from .clips import ClipBatch
 from .config import Weights
+from .distributed import shared_mean
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,10 @@ def _joints_3d(joints: Tensor, labelled: Tensor, valid: Tensor, has: Tensor) -> 
 
 
 def _mean(values: Tensor, counts: Tensor) -> Tensor:
-    """The mean of those values (...) that count, 0 where none does."""
+    """The mean of those values (...) that count, 0 where none does.
+
+    Of several processes, each divides by what counts in a process on average, so that the mean of their gradients is
+    the gradient of the mean over all of their clips.
+    """
     counts = counts.expand_as(values)
-    return (values * counts).sum() / counts.sum().clamp(min=1.0)
+    return (values * counts).sum() / shared_mean(counts.sum()).clamp(min=1e-6)
