@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tiny clip archives whose labels agree with each other: made people who sway before a camera, with pictures or without."""
+"""Tiny clip archives whose labels agree with each other: made people who sway before a camera."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def picture_of(pixels: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def cut(picture: np.ndarray, box: np.ndarray) -> tuple[bytes, np.ndarray]:
-    """A JPEG of what is around a box (4,) of a picture, and which part of the picture it is: left, top, width, height."""
+    """A JPEG of what is around a box (4,), and the part (4,) of the picture: left, top, width, height."""
     reach = 0.75 * max(float(box[2]), float(box[3]))
     left, top = (max(0, int(box[axis] - reach)) for axis in (0, 1))
     right, bottom = (min(size, int(box[axis] + reach) + 1) for axis, size in ((0, WIDTH_PX), (1, HEIGHT_PX)))

@@ -11,8 +11,9 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,92 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_blender.contract.errors import CaptureError
+from vibe_blender.contract.file_lock import FileLock
 from vibe_blender.contract.version import VERSION
 
+from .archive_index import BY_NAME, COLUMNS, PICTURES, Column, Facts, Sequence, check_index, file_of
+
+__all__ = ["COLUMNS", "ArchiveWriter", "ClipArchive", "Column", "Facts", "Sequence", "open_archive"]
+
 FORMAT, ARCHIVE_VERSION = "vibe-clips", 1
-_LARGEST_INDEX = 1 << 30
+_LARGEST_INDEX = 1 << 27
+"""Bytes: half a million sequences."""
 _CHUNK = 1 << 22
-_PICTURES = "images.bin"
-
-
-@dataclass(frozen=True)
-class Column:
-    """One kind of label.
-
-    Attributes:
-        name: of the column and its file.
-        dtype: of its numbers.
-        shape: of one frame.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of one frame."""
-        return np.dtype(self.dtype).itemsize * math.prod(self.shape)
-
-
-COLUMNS = (
-    Column("features", "<f2", (2048,)),
-    Column("joints2d", "<f4", (49, 3)),
-    Column("joints3d", "<f4", (49, 4)),
-    Column("rotations", "<f4", (24, 3)),
-    Column("betas", "<f4", (10,)),
-    Column("trans", "<f4", (3,)),
-    Column("boxes", "<f4", (4,)),
-    Column("intrinsics", "<f4", (4,)),
-    Column("contacts", "<f4", (2,)),
-    Column("frames", "<i8", ()),
-    Column("pictures", "<i8", (2,)),
-    Column("picture_boxes", "<f4", (4,)),
-)
-"""All columns there can be. ``features``: of the image encoder. ``joints2d``: pixels x, y, confidence 0..1.
-``joints3d``: metres in camera axes (x right, y down, z forward), validity 0..1; both in the order of
-``body.smpl.JOINTS49``. ``rotations``: axis-angle, joint to parent, the root's to the camera, or to the world (z up)
-where there is no camera. ``betas``: of SMPL. ``trans``: metres, as AMASS has it. ``boxes``: centre x, y, width, height,
-pixels. ``intrinsics``: focal length x, y and centre x, y, pixels. ``contacts``: left and right foot, 0..1. ``frames``:
-of the video. ``pictures``: first byte and length of a JPEG in ``images.bin``, 0 where there is none;
-``picture_boxes``: left, top, width, height, pixels, of what it shows of the full frame."""
-_BY_NAME = {column.name: column for column in COLUMNS}
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What an archive is about.
-
-    Attributes:
-        dataset: such as ``3dpw``.
-        split: such as ``train``.
-        terms: what the dataset's owners allow, in a sentence.
-        body: whose shape ``betas`` are of: ``smpl`` or ``mannequin``.
-    """
-
-    dataset: str
-    split: str
-    terms: str
-    body: str = "smpl"
-
-
-@dataclass(frozen=True)
-class Sequence:
-    """Consecutive frames of one person.
-
-    Attributes:
-        name: unique in the archive.
-        first: of its frames in the columns.
-        count: how many.
-        fps: frames per second.
-        columns: what is labelled; in all others its frames hold zeros.
-    """
-
-    name: str
-    first: int
-    count: int
-    fps: float
-    columns: tuple[str, ...]
+_JOURNAL, _LOCK = "journal.jsonl", "writing.lock"
+_PATIENCE_SECONDS = 30.0
 
 
 class ClipArchive:
@@ -127,12 +55,13 @@ class ClipArchive:
             Sequence(**{**entry, "columns": tuple(entry["columns"])}) for entry in index["sequences"]
         )
         self._hashes: dict[str, str] = dict(index["sha256"])
-        self.columns = tuple(column.name for column in COLUMNS if _file(column.name) in self._hashes)
+        self.columns = tuple(column.name for column in COLUMNS if file_of(column.name) in self._hashes)
         self._maps: dict[str, NDArray[Any]] = {}
+        self._count = sum(sequence.count for sequence in self.sequences)
 
     def __len__(self) -> int:
         """How many frames there are."""
-        return sum(sequence.count for sequence in self.sequences)
+        return self._count
 
     def __reduce__(self) -> tuple[Callable[[Path], ClipArchive], tuple[Path]]:
         """Workers of a data loader open it for themselves."""
@@ -147,18 +76,28 @@ class ClipArchive:
         if name not in self._maps:
             if name not in self.columns:
                 raise KeyError(name)
-            column = _BY_NAME[name]
-            path, shape = self.folder / _file(name), (len(self), *column.shape)
+            column = BY_NAME[name]
+            path, shape = self.folder / file_of(name), (len(self), *column.shape)
             # An empty file cannot be mapped.
-            self._maps[name] = np.memmap(path, column.dtype, "r", shape=shape) if len(self) else np.zeros(shape)
+            empty = np.zeros(shape, column.dtype)
+            self._maps[name] = np.memmap(path, column.dtype, "r", shape=shape) if len(self) else empty
         return self._maps[name]
 
     def picture(self, frame: int) -> bytes:
-        """The JPEG of a frame, counted through all sequences; empty where there is none."""
+        """The JPEG of a frame, counted through all sequences; empty where there is none.
+
+        Raises:
+            KeyError: the archive has no pictures.
+            CaptureError: ``archive_broken``.
+        """
         first, length = (int(number) for number in self.column("pictures")[frame])
-        with (self.folder / _PICTURES).open("rb") as file:
-            file.seek(first)
-            return file.read(length)
+        if not length:
+            return b""
+        if PICTURES not in self._maps:
+            self._maps[PICTURES] = np.memmap(self.folder / PICTURES, np.uint8, "r")
+        if not 0 <= first <= first + length <= len(self._maps[PICTURES]):
+            raise _broken(self.folder, f"{PICTURES} has no picture of frame {frame}")
+        return self._maps[PICTURES][first : first + length].tobytes()
 
     def verify(self) -> None:
         """Compares all files with their checksums.
@@ -167,7 +106,11 @@ class ClipArchive:
             CaptureError: ``archive_broken``.
         """
         for name, known in self._hashes.items():
-            if _sha256(self.folder / name) != known:
+            try:
+                found = _sha256(self.folder / name)
+            except OSError as error:
+                raise _broken(self.folder, f"{name} cannot be read") from error
+            if found != known:
                 raise _broken(self.folder, f"{name} is not what was written")
 
 
@@ -183,7 +126,7 @@ def open_archive(folder: Path) -> ClipArchive:
             raise _broken(folder, "its index is too long")
         index = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        unfinished = (folder / "journal.jsonl").is_file()
+        unfinished = (folder / _JOURNAL).is_file()
         raise CaptureError(
             "archive_missing",
             f"{folder} is {'an unfinished' if unfinished else 'no'} clip archive.",
@@ -200,15 +143,29 @@ def open_archive(folder: Path) -> ClipArchive:
             "Prepare the dataset again, or use the program that wrote it.",
         )
     try:
+        check_index(index)
         archive = ClipArchive(folder, index)
-        _check(archive, index)
-    except (KeyError, TypeError, ValueError, OSError) as error:
+        _check_files(archive)
+    except KeyError as error:
+        raise _broken(folder, f"its index does not say {error}") from error
+    except (TypeError, ValueError, AttributeError, OSError) as error:
         raise _broken(folder, str(error)) from error
     return archive
 
 
 class ArchiveWriter:
-    """Writes an archive, sequence by sequence; what ended early goes on after the last whole one."""
+    """Writes an archive, sequence by sequence; what ended early goes on after the last whole one.
+
+    A sequence counts once the journal has its line. Each file is cut to where the sequence begins before it is written
+    on, so what a killed program or a full disk left behind is gone with the next try. Two programs that write the same
+    archive take turns; the one that finds the journal changed gives up.
+
+    Attributes:
+        folder: of the archive.
+        facts: what it is about.
+        columns: that it is to have.
+        sequences: that are whole.
+    """
 
     def __init__(self, folder: Path, facts: Facts, columns: tuple[str, ...]) -> None:
         """Begins an archive, or goes on with one that was begun.
@@ -219,23 +176,35 @@ class ArchiveWriter:
             columns: names of those that it is to have.
 
         Raises:
-            CaptureError: ``archive_other`` where the folder holds other things, ``archive_finished`` where it is done.
+            CaptureError: ``archive_other`` where the folder holds other things, ``archive_finished`` where it is done,
+                ``archive_busy`` where another program is writing.
+            ValueError: there is no such column, or none at all.
         """
+        if not columns or not set(columns) <= BY_NAME.keys() or ("pictures" in columns) != ("picture_boxes" in columns):
+            raise ValueError(f"no archive has the columns {columns}")
         self.folder, self.facts = folder, facts
         self.columns = tuple(column for column in COLUMNS if column.name in columns)
         self.sequences: list[Sequence] = []
-        self._pictures = 0
-        if (folder / "archive.json").exists():
-            raise CaptureError("archive_finished", f"{folder} is done already.", "Delete it, or choose another name.")
-        folder.mkdir(parents=True, exist_ok=True)
-        self._journal = folder / "journal.jsonl"
-        self._head = {"facts": asdict(facts), "columns": [column.name for column in self.columns]}
-        if self._journal.exists():
-            self._resume()
-        elif any(folder.iterdir()):
-            raise CaptureError("archive_other", f"{folder} holds other files.", "Choose an empty folder.")
-        else:
-            self._note(self._head)
+        self._sizes: dict[str, int] = {file_of(column.name): 0 for column in self.columns}
+        if "pictures" in columns:
+            self._sizes[PICTURES] = 0
+        self._journal_size = 0
+        head = {"facts": asdict(facts), "columns": [column.name for column in self.columns]}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise _other(f"{folder} is a file") from error
+        with self._alone():
+            if (folder / "archive.json").exists():
+                raise CaptureError(
+                    "archive_finished", f"{folder} is done already.", "Delete it, or choose another name."
+                )
+            if (folder / _JOURNAL).exists():
+                self._resume(head)
+            elif any(path.name != _LOCK for path in folder.iterdir()):
+                raise _other(f"{folder} holds other files")
+            if not self._journal_size:
+                self._note(head)
 
     @property
     def done(self) -> frozenset[str]:
@@ -255,42 +224,47 @@ class ArchiveWriter:
 
         Raises:
             ValueError: wrong shapes, numbers that are none, a name that is there already.
+            CaptureError: ``archive_busy``.
         """
         count = self._checked(name, fps, arrays, pictures)
         first = sum(sequence.count for sequence in self.sequences)
-        given = dict(arrays)
+        given, data = dict(arrays), {}
         if pictures is not None:
             lengths = np.array([len(picture) for picture in pictures], np.int64)
-            starts = self._pictures + np.concatenate([[0], np.cumsum(lengths)[:-1]])
+            starts = self._sizes[PICTURES] + np.concatenate([[0], np.cumsum(lengths)[:-1]])
             given["pictures"] = np.stack([np.where(lengths > 0, starts, 0), lengths], axis=1)
-            self._append(_PICTURES, b"".join(pictures))
-            self._pictures += int(lengths.sum())
+            data[PICTURES] = b"".join(pictures)
         for column in self.columns:
             values = given.get(column.name)
             rows = np.zeros((count, *column.shape), column.dtype) if values is None else values
-            self._append(_file(column.name), np.ascontiguousarray(rows, column.dtype).tobytes())
+            data[file_of(column.name)] = np.ascontiguousarray(rows, column.dtype).tobytes()
         labelled = tuple(column.name for column in self.columns if column.name in given)
         sequence = Sequence(name, first, count, float(fps), labelled)
-        self._note({**asdict(sequence), "pictures": self._pictures})
+        sizes = {file: size + len(data.get(file, b"")) for file, size in self._sizes.items()}
+        with self._alone():
+            for file, some in data.items():
+                self._write(file, some, self._sizes[file])
+            self._note({**asdict(sequence), "pictures": sizes.get(PICTURES, 0)})
+        self._sizes = sizes
         self.sequences.append(sequence)
 
     def finish(self) -> ClipArchive:
-        """Completes the archive."""
-        names = [_file(column.name) for column in self.columns]
-        if "pictures" in {column.name for column in self.columns}:
-            names.append(_PICTURES)
-        for name in names:
-            (self.folder / name).touch()
-        index = {
-            "format": FORMAT, "version": ARCHIVE_VERSION, "program": VERSION, "facts": asdict(self.facts),
-            "sequences": [asdict(sequence) for sequence in self.sequences],
-            "sha256": {name: _sha256(self.folder / name) for name in names},
-        }  # fmt: skip
-        path = self.folder / "archive.json"
-        passing = path.with_suffix(".new")
-        passing.write_text(json.dumps(index), encoding="utf-8")
-        passing.replace(path)
-        self._journal.unlink()
+        """Completes the archive.
+
+        Raises:
+            CaptureError: ``archive_busy``.
+        """
+        with self._alone():
+            for name, size in self._sizes.items():
+                self._write(name, b"", size)
+            index = {
+                "format": FORMAT, "version": ARCHIVE_VERSION, "program": VERSION, "facts": asdict(self.facts),
+                "sequences": [asdict(sequence) for sequence in self.sequences],
+                "sha256": {name: _sha256(self.folder / name) for name in self._sizes},
+            }  # fmt: skip
+            self._write("archive.new", json.dumps(index).encode(), 0)
+            (self.folder / "archive.new").replace(self.folder / "archive.json")
+            (self.folder / _JOURNAL).unlink()
         return open_archive(self.folder)
 
     def _checked(self, name: str, fps: float, arrays: Mapping[str, NDArray[Any]], pictures: list[bytes] | None) -> int:
@@ -309,78 +283,76 @@ class ArchiveWriter:
                 raise ValueError(f"{name}: the archive has no column {column!r}")
             if np.shape(values) != (count, *known[column].shape):
                 raise ValueError(f"{name}: {column} has the shape {np.shape(values)}")
-            if not np.all(np.isfinite(np.asarray(values).astype(known[column].dtype))):
+            with np.errstate(over="ignore"):
+                finite = np.isfinite(np.asarray(values).astype(known[column].dtype)).all()
+            if not finite:
                 raise ValueError(f"{name}: not all of {column} are numbers")
-        if pictures is not None and not {"pictures", "picture_boxes"} <= known.keys():
-            raise ValueError(f"{name}: the archive has no pictures")
+        if (pictures is not None) != ("picture_boxes" in arrays) or (pictures is not None and "pictures" not in known):
+            raise ValueError(f"{name}: pictures and picture_boxes go together, in archives that have them")
         return count
 
-    def _append(self, name: str, data: bytes) -> None:
-        with (self.folder / name).open("ab") as file:
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While it lasts, nobody else writes; nobody has since this writer did."""
+        try:
+            with FileLock(self.folder / _LOCK, _PATIENCE_SECONDS):
+                journal = self.folder / _JOURNAL
+                if self._journal_size and (not journal.exists() or journal.stat().st_size != self._journal_size):
+                    raise _busy(self.folder)
+                yield
+        except BlockingIOError as error:
+            raise _busy(self.folder) from error
+
+    def _write(self, name: str, data: bytes, at: int) -> None:
+        """Makes ``data`` what a file has after its first ``at`` bytes."""
+        path = self.folder / name
+        path.touch()
+        with path.open("r+b") as file:
+            file.truncate(at)
+            file.seek(at)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
 
     def _note(self, entry: Mapping[str, Any]) -> None:
-        """A line of the journal makes what was appended before it count."""
-        self._append(self._journal.name, (json.dumps(entry) + "\n").encode())
+        """A line of the journal makes what was written before it count."""
+        line = (json.dumps(entry) + "\n").encode()
+        self._write(_JOURNAL, line, self._journal_size)
+        self._journal_size += len(line)
 
-    def _resume(self) -> None:
-        """Takes over the whole sequences of the journal, and cuts off what follows them."""
-        lines = self._journal.read_bytes().split(b"\n")
+    def _resume(self, head: Mapping[str, Any]) -> None:
+        """Takes over the whole sequences of the journal, and cuts off its unfinished line."""
+        *lines, _ = (self.folder / _JOURNAL).read_bytes().split(b"\n")  # what follows the last line's end is none
         try:
-            head, *entries = [json.loads(line) for line in lines[:-1]]  # the last is empty, or was cut off
-            if head != self._head:
-                raise CaptureError(
-                    "archive_other",
-                    f"{self.folder} was begun for something else.",
-                    "Delete it, or choose another name.",
-                )
-            for entry in entries:
-                self._pictures = entry.pop("pictures")
+            entries = [json.loads(line) for line in lines]
+            if entries and entries[0] != head:
+                raise _other(f"{self.folder} was begun for something else")
+            for entry in entries[1:]:
+                pictures = entry.pop("pictures")
                 self.sequences.append(Sequence(**{**entry, "columns": tuple(entry["columns"])}))
-        except (ValueError, TypeError, KeyError) as error:
+                if PICTURES in self._sizes:
+                    self._sizes[PICTURES] = int(pictures)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise _broken(self.folder, "its journal cannot be read") from error
-        whole = sum(len(line) + 1 for line in lines[:-1])
         frames = sum(sequence.count for sequence in self.sequences)
-        sizes = {_file(column.name): frames * column.frame_bytes for column in self.columns}
-        for name, size in {**sizes, _PICTURES: self._pictures, self._journal.name: whole}.items():
+        self._sizes.update({file_of(column.name): frames * column.frame_bytes for column in self.columns})
+        for name, size in self._sizes.items():
             path = self.folder / name
-            if not path.exists() and not size:
-                continue
-            if not path.exists() or path.stat().st_size < size:
+            if size and (not path.exists() or path.stat().st_size < size):
                 raise _broken(self.folder, f"{name} is shorter than its journal says")
-            os.truncate(path, size)
+        journal_size = sum(len(line) + 1 for line in lines)
+        self._write(_JOURNAL, b"", journal_size)
+        self._journal_size = journal_size
 
 
-def _check(archive: ClipArchive, index: Mapping[str, Any]) -> None:
-    """Raises ``ValueError`` where an index contradicts itself or its files."""
-    first = 0
-    for sequence in archive.sequences:
-        if sequence.first != first or sequence.count < 1 or not 0 < sequence.fps < math.inf:
-            raise ValueError(f"the frames of {sequence.name!r} make no sense")
-        if not set(sequence.columns) <= set(archive.columns):
-            raise ValueError(f"{sequence.name!r} has columns that are not there")
-        first += sequence.count
-    known = {_file(column.name) for column in COLUMNS} | {_PICTURES}
-    if not set(index["sha256"]) <= known:
-        raise ValueError("it names files that no archive has")
+def _check_files(archive: ClipArchive) -> None:
+    """Raises ``ValueError`` or ``OSError`` where files are missing or of other sizes."""
     for name in archive.columns:
-        size = (archive.folder / _file(name)).stat().st_size
-        if size != first * _BY_NAME[name].frame_bytes:
-            raise ValueError(f"{_file(name)} has {size} bytes")
-    if "pictures" in archive.columns:
-        ends = archive.column("pictures").sum(axis=1)
-        if first and (np.min(archive.column("pictures")) < 0 or np.max(ends) > _size(archive.folder / _PICTURES)):
-            raise ValueError(f"{_PICTURES} is too short")
-
-
-def _file(column: str) -> str:
-    return f"{column}.bin"
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size
+        size = (archive.folder / file_of(name)).stat().st_size
+        if size != len(archive) * BY_NAME[name].frame_bytes:
+            raise ValueError(f"{file_of(name)} has {size} bytes")
+    if "pictures" in archive.columns and not (archive.folder / PICTURES).is_file():
+        raise ValueError(f"{PICTURES} is not there")
 
 
 def _sha256(path: Path) -> str:
@@ -393,3 +365,13 @@ def _sha256(path: Path) -> str:
 
 def _broken(folder: Path, why: str) -> CaptureError:
     return CaptureError("archive_broken", f"The clip archive {folder} is damaged: {why}.", "Prepare it again.")
+
+
+def _other(why: str) -> CaptureError:
+    return CaptureError("archive_other", f"{why}.", "Choose another name, or delete what is there.")
+
+
+def _busy(folder: Path) -> CaptureError:
+    return CaptureError(
+        "archive_busy", f"Another program writes {folder}.", "Let that one finish, or end it and try again."
+    )
