@@ -143,16 +143,8 @@ def save_network(path: Path, weights: dict[str, Tensor], encoder: str, settings:
         encoder: as in ``config.Model``.
         settings: of the run as text.
     """
-    write_whole(
-        path,
-        {
-            "kind": NETWORK,
-            "version": VERSION,
-            "encoder": encoder,
-            "settings": settings,
-            "gen_state_dict": weights,
-        },  # fmt: skip
-    )
+    record = {"kind": NETWORK, "version": VERSION, "encoder": encoder, "settings": settings}
+    write_whole(path, {**record, "gen_state_dict": weights})
 
 
 def write_whole(path: Path, record: dict[str, Any]) -> None:
