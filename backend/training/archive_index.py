@@ -119,7 +119,7 @@ def check_index(index: Mapping[str, Any]) -> None:
             type(entry["first"]) is not int
             or entry["first"] != first
             or type(count) is not int
-            or not 0 < count < 1 << 48
+            or not 0 < count < 1 << 40
         ):
             raise ValueError(f"the frames of {name!r} make no sense")
         if type(fps) not in (int, float) or not 0 < fps < math.inf:
