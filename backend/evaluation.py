@@ -78,6 +78,8 @@ class PersonReport:
         true_person: number in the truth, from 0.
         frames: how many frames were compared.
         mpjpe_mm, pa_mpjpe_mm: 12 limb joints.
+        w_mpjpe_mm, wa_mpjpe_mm: 12 limb joints in the world, chunks of 100 frames aligned by their first two frames, or
+            by all of theirs.
         acceleration_error_mm_per_frame2, acceleration_error_m_per_s2: the same in both units in use.
         wrist_speed_ratio, ankle_speed_ratio: 95th percentiles, 1 is right.
         jitter_10m_per_s3, true_jitter_10m_per_s3: all joints, world frame.
@@ -95,6 +97,8 @@ class PersonReport:
     frames: int
     mpjpe_mm: float
     pa_mpjpe_mm: float
+    w_mpjpe_mm: float
+    wa_mpjpe_mm: float
     acceleration_error_mm_per_frame2: float
     acceleration_error_m_per_s2: float
     wrist_speed_ratio: float
@@ -119,6 +123,8 @@ _ROWS = (
     ("coverage", "Coverage", "0..1", 3),
     ("mpjpe_mm", "MPJPE, 12 limb joints, hips aligned", "mm", 1),
     ("pa_mpjpe_mm", "PA-MPJPE, 12 limb joints", "mm", 1),
+    ("w_mpjpe_mm", "W-MPJPE, 100 frames, 12 limb joints", "mm", 1),
+    ("wa_mpjpe_mm", "WA-MPJPE, 100 frames, 12 limb joints", "mm", 1),
     ("acceleration_error_mm_per_frame2", "Acceleration error", "mm/frame^2", 2),
     ("acceleration_error_m_per_s2", "", "m/s^2", 2),
     ("wrist_speed_ratio", "Wrist speed, 95 %, to the truth's", "ratio", 3),
@@ -275,6 +281,7 @@ def _person_report(take: Take, person: Person, truth: Truth, number: int) -> Per
     frames = person.frames[seen]
     world, true_world, true_camera = person.joints()[seen], true.joints_world[frames], true.joints_camera[frames]
     camera = take.camera.to_camera(world)
+    limbs, true_limbs = world[:, LIMB_JOINTS], true_world[:, LIMB_JOINTS]
     stands, true_stands = person.contacts[seen] >= STANDS, true.contacts[frames]
     acceleration = metrics.acceleration_error(camera, true_camera, frames)
     path = metrics.root_trajectory_error(metrics.middle_of_hips(world), metrics.middle_of_hips(true_world))
@@ -285,6 +292,8 @@ def _person_report(take: Take, person: Person, truth: Truth, number: int) -> Per
         frames=len(frames),
         mpjpe_mm=metrics.mpjpe(camera, true_camera),
         pa_mpjpe_mm=metrics.pa_mpjpe(camera, true_camera),
+        w_mpjpe_mm=metrics.world_mpjpe(limbs, true_limbs, whole=False),
+        wa_mpjpe_mm=metrics.world_mpjpe(limbs, true_limbs, whole=True),
         acceleration_error_mm_per_frame2=acceleration,
         acceleration_error_m_per_s2=metrics.metres_per_second2(acceleration, truth.fps),
         wrist_speed_ratio=metrics.speed_ratio(camera, true_camera, frames, metrics.WRISTS),

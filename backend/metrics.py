@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """How far a captured motion is from the truth: one function per measure, arrays in, one number out.
 
-Conventions of this module. Joints are (T, 24, 3) metres in SMPL order. ``frames`` (T,) are ascending video frame
-numbers: measures over time use only runs of consecutive frames, so a gap costs coverage and never looks like a jump. A
-measure of nothing (no frames, no contact) is NaN. "Centred" means with the middle of the two hip joints moved to the
-origin in every frame, which splits the whole error into pose (centred joints) and path (the middle of the hips).
+Conventions of this module. Joints are (T, 24, 3) metres in SMPL order, or, where a measure is told which joints are the
+hips, in any. ``frames`` (T,) are ascending video frame numbers: measures over time use only runs of consecutive frames,
+so a gap costs coverage and never looks like a jump. A measure of nothing (no frames, no contact) is NaN. "Centred"
+means with the middle of the two hip joints moved to the origin in every frame, which splits the whole error into pose
+(centred joints) and path (the middle of the hips).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from scipy.optimize import linear_sum_assignment
 from vibe_blender.contract.quaternions import Array
 from vibe_blender.contract.skeleton import LIMB_JOINTS, PARENTS
 
+from .alignment import best_similarity, procrustes
+
 Flags = NDArray[np.bool_]
 
 HIPS = (1, 2)
@@ -28,81 +31,135 @@ FEET = (10, 11)
 MM = 1000.0
 SHORT_PATH_M = 1.0
 SAME_PERSON = 0.25
+CHUNK_FRAMES = 100
+_FEWEST_JOINTS = 3
 
 
-def middle_of_hips(joints: Array) -> Array:
-    """Positions (T, 3), metres, halfway between the hip joints of (T, 24, 3) joints, in their frame of reference."""
-    return np.asarray(joints, dtype=float)[:, HIPS].mean(axis=1)
+def middle_of_hips(joints: Array, hips: tuple[int, int] = HIPS) -> Array:
+    """Positions (T, 3), metres, halfway between the hip joints of (T, J, 3) joints, in their frame of reference."""
+    return np.asarray(joints, dtype=float)[:, hips].mean(axis=1)
 
 
-def centred(joints: Array, which: Sequence[int] = LIMB_JOINTS) -> Array:
+def centred(joints: Array, which: Sequence[int] = LIMB_JOINTS, hips: tuple[int, int] = HIPS) -> Array:
     """The chosen joints (T, J, 3) relative to the middle of the hips, metres."""
     joints = np.asarray(joints, dtype=float)
-    return joints[:, tuple(which)] - middle_of_hips(joints)[:, None]
+    return joints[:, tuple(which)] - middle_of_hips(joints, hips)[:, None]
 
 
-def mpjpe(predicted: Array, truth: Array, which: Sequence[int] = LIMB_JOINTS) -> float:
+def mpjpe(
+    predicted: Array, truth: Array, which: Sequence[int] = LIMB_JOINTS, hips: tuple[int, int] = HIPS,
+    known: Flags | None = None,
+) -> float:  # fmt: skip
     """Mean per-joint position error in mm: mean distance of centred joints (Ionescu et al. 2014, Human3.6M, eq. 8).
 
     Aligned by translation only, on the middle of the hips (VIBE and its kin do the same), so turning and scale count.
 
     Args:
-        predicted: (T, 24, 3) metres, camera frame.
-        truth: (T, 24, 3) metres, camera frame.
+        predicted: (T, J, 3) metres, camera frame; 24 joints of SMPL where ``which`` and ``hips`` are not given.
+        truth: (T, J, 3) metres, camera frame.
         which: the joints that count.
+        hips: the right and the left one, in any order.
+        known: (T, J) where the truth is known; joints count where they are and their frame's hips are.
     """
-    return MM * _mean_norm(centred(predicted, which) - centred(truth, which))
+    apart = centred(predicted, which, hips) - centred(truth, which, hips)
+    return MM * _mean_norm(apart, _centred_known(known, which, hips))
 
 
-def pa_mpjpe(predicted: Array, truth: Array, which: Sequence[int] = LIMB_JOINTS) -> float:
+def pa_mpjpe(predicted: Array, truth: Array, which: Sequence[int] = LIMB_JOINTS, known: Flags | None = None) -> float:
     """Mean joint error in mm after the best similarity transform of every frame by itself ("PA", Procrustes-aligned).
 
     Args:
-        predicted: (T, 24, 3) metres, any frame of reference.
-        truth: (T, 24, 3) metres, any frame of reference.
+        predicted: (T, J, 3) metres, any frame of reference.
+        truth: (T, J, 3) metres, any frame of reference.
         which: the joints that count, and that the alignment uses.
+        known: (T, J) where the truth is known; frames with fewer than three such joints do not count.
     """
+    source = np.asarray(predicted, dtype=float)[:, tuple(which)]
     target = np.asarray(truth, dtype=float)[:, tuple(which)]
-    return MM * _mean_norm(procrustes(np.asarray(predicted, dtype=float)[:, tuple(which)], target) - target)
+    if known is None:
+        return MM * _mean_norm(procrustes(source, target) - target)
+    counted = np.asarray(known, dtype=bool)[:, tuple(which)]
+    counted = counted & (counted.sum(axis=1, keepdims=True) >= _FEWEST_JOINTS)
+    return MM * _mean_norm(procrustes(source, target, counted=counted) - target, counted)
 
 
-def procrustes(source: Array, target: Array, *, scaled: bool = True) -> Array:
-    """The source points (..., J, 3) after the rotation, shift and scale that bring them closest to the target's.
+def vertex_error(predicted: Array, truth: Array) -> float:
+    """Mean per-vertex error in mm ("PVE", Pavlakos et al. 2018): mean distance of the skins' vertices.
 
-    Least squares, never a reflection (Umeyama 1991, eqs. 40-42). Each leading index is aligned by itself.
+    Not aligned: both skins are where SMPL puts them, from its own origin, as VIBE and TCMR measure it.
 
     Args:
-        source: (..., J, 3) points.
-        target: (..., J, 3) points, the same unit.
-        scaled: False keeps the source's size.
+        predicted: (T, V, 3) metres, camera axes, from the body's origin.
+        truth: (T, V, 3) metres, camera axes, from the body's origin.
     """
-    source, target = np.asarray(source, dtype=float), np.asarray(target, dtype=float)
-    source_mean, target_mean = source.mean(axis=-2, keepdims=True), target.mean(axis=-2, keepdims=True)
-    moved, fixed = source - source_mean, target - target_mean
-    u, sizes, vt = np.linalg.svd(np.swapaxes(fixed, -1, -2) @ moved)
-    signs = np.ones_like(sizes)
-    signs[..., -1] = np.where(np.linalg.det(u) * np.linalg.det(vt) < 0, -1.0, 1.0)
-    rotation = (u * signs[..., None, :]) @ vt
-    scale = np.ones(sizes.shape[:-1])
-    if scaled:
-        spread = np.sum(moved**2, axis=(-1, -2))
-        scale = np.sum(sizes * signs, axis=-1) / np.where(spread > 0, spread, 1.0)
-    return scale[..., None, None] * moved @ np.swapaxes(rotation, -1, -2) + target_mean
+    return MM * _mean_norm(np.asarray(predicted, dtype=float) - np.asarray(truth, dtype=float))
 
 
-def acceleration_error(predicted: Array, truth: Array, frames: Array, which: Sequence[int] = LIMB_JOINTS) -> float:
+def world_mpjpe(predicted: Array, truth: Array, *, whole: bool, chunk: int = CHUNK_FRAMES) -> float:
+    """Mean joint error in mm of joints in the world, in chunks of 100 frames (Ye et al. 2023, SLAHMR, 5).
+
+    Each chunk is brought to the truth by one similarity transform: W-MPJPE by that of its first two frames, so that
+    drift counts; WA-MPJPE by that of all of its frames. What a last chunk of one frame would be belongs to the one
+    before.
+
+    Args:
+        predicted: (T, J, 3) metres, its own world frame.
+        truth: (T, J, 3) metres, its own world frame.
+        whole: True for WA-MPJPE, False for W-MPJPE.
+        chunk: frames of a chunk.
+    """
+    predicted, truth = np.asarray(predicted, dtype=float), np.asarray(truth, dtype=float)
+    count, joints = len(truth), truth.shape[1]
+    starts = [start for start in range(0, count, chunk) if start == 0 or count - start > 1]
+    errors = []
+    for start, end in zip(starts, [*starts[1:], count], strict=True):
+        aligned_by = slice(start, end if whole else min(start + 2, end))
+        transform = best_similarity(*(points[aligned_by].reshape(-1, 3) for points in (predicted, truth)))
+        moved = transform(predicted[start:end].reshape(-1, 3)).reshape(-1, joints, 3)
+        errors.append(np.linalg.norm(moved - truth[start:end], axis=-1))
+    return MM * float(np.concatenate(errors).mean()) if count else float("nan")
+
+
+def acceleration(
+    joints: Array, frames: Array, which: Sequence[int] = LIMB_JOINTS, hips: tuple[int, int] = HIPS
+) -> float:
+    """Mean size in mm/frame^2 of the accelerations x[t+1] - 2 x[t] + x[t-1] of centred joints: how much they shake.
+
+    It needs no truth, and a motionless body scores 0.
+
+    Args:
+        joints: (T, J, 3) metres, camera frame.
+        frames: (T,) video frame numbers.
+        which: the joints that count.
+        hips: the right and the left one, in any order.
+    """
+    return MM * _mean_norm(_differences(centred(joints, which, hips), frames, 2))
+
+
+def acceleration_error(
+    predicted: Array, truth: Array, frames: Array, which: Sequence[int] = LIMB_JOINTS, hips: tuple[int, int] = HIPS,
+    known: Flags | None = None,
+) -> float:  # fmt: skip
     """Mean size in mm/frame^2 of the difference between the accelerations of centred joints (Kanazawa et al. 2019).
 
     Acceleration is x[t+1] - 2 x[t] + x[t-1]. A motionless body scores the truth's own acceleration, so read it together
     with ``speed_ratio``. ``metres_per_second2`` turns it into the other unit in use.
 
     Args:
-        predicted: (T, 24, 3) metres, camera frame.
-        truth: (T, 24, 3) metres, camera frame.
+        predicted: (T, J, 3) metres, camera frame; 24 joints of SMPL where ``which`` and ``hips`` are not given.
+        truth: (T, J, 3) metres, camera frame.
         frames: (T,) video frame numbers.
         which: the joints that count.
+        hips: the right and the left one, in any order.
+        known: (T, J) where the truth is known; what counts is known in all three frames, hips too.
     """
-    return MM * _mean_norm(_differences(centred(predicted, which) - centred(truth, which), frames, 2))
+    apart = centred(predicted, which, hips) - centred(truth, which, hips)
+    counted = _centred_known(known, which, hips)
+    if counted is not None and len(counted) > 2:
+        counted = (counted[2:] & counted[1:-1] & counted[:-2])[_consecutive(frames, 2)]
+    elif counted is not None:
+        counted = counted[:0]
+    return MM * _mean_norm(_differences(apart, frames, 2), counted)
 
 
 def metres_per_second2(mm_per_frame2: float, fps: float) -> float:
@@ -294,9 +351,25 @@ def _differences(values: Array, frames: Array, order: int) -> Array:
     """Finite differences (M, ...) of the given order over consecutive frames; those that span a gap are left out."""
     if len(values) <= order:
         return np.zeros((0, *np.shape(values)[1:]))
+    return np.diff(values, n=order, axis=0)[_consecutive(frames, order)]
+
+
+def _consecutive(frames: Array, order: int) -> Flags:
+    """Of each frame and the ``order`` after it, (T - order,), whether there is no gap among them."""
     frames = np.asarray(frames)
-    return np.diff(values, n=order, axis=0)[frames[order:] - frames[:-order] == order]
+    return np.asarray(frames[order:] - frames[:-order] == order)
 
 
-def _mean_norm(vectors: Array) -> float:
-    return float(np.linalg.norm(vectors, axis=-1).mean()) if np.size(vectors) else float("nan")
+def _centred_known(known: Flags | None, which: Sequence[int], hips: tuple[int, int]) -> Flags | None:
+    """(T, J) where the chosen joints are known and the hips that they are measured from are."""
+    if known is None:
+        return None
+    known = np.asarray(known, dtype=bool)
+    return np.asarray(known[:, tuple(which)] & known[:, hips].all(axis=1, keepdims=True))
+
+
+def _mean_norm(vectors: Array, counted: Flags | None = None) -> float:
+    norms = np.linalg.norm(vectors, axis=-1)
+    if counted is not None:
+        norms = norms[counted]
+    return float(norms.mean()) if np.size(norms) else float("nan")

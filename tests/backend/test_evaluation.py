@@ -19,7 +19,8 @@ from vibe_blender.contract.take import Camera, Person, Take, Video
 
 COUNT = 60
 PERFECT = {
-    "mpjpe_mm": 0, "pa_mpjpe_mm": 0, "acceleration_error_mm_per_frame2": 0, "acceleration_error_m_per_s2": 0,
+    "mpjpe_mm": 0, "pa_mpjpe_mm": 0, "w_mpjpe_mm": 0, "wa_mpjpe_mm": 0,
+    "acceleration_error_mm_per_frame2": 0, "acceleration_error_m_per_s2": 0,
     "wrist_speed_ratio": 1, "ankle_speed_ratio": 1, "root_error_m": 0, "root_error_percent": 0,
     "bone_length_deviation_percent": 0, "coverage": 1, "contact_precision": 1, "contact_recall": 1, "contact_f1": 1,
 }  # fmt: skip

@@ -67,18 +67,6 @@ def test_pa_mpjpe_agrees_with_scipy() -> None:
     assert metrics.pa_mpjpe(predicted, truth) == pytest.approx(np.mean(errors), abs=1e-9)
 
 
-def test_procrustes_of_proper_rotations_agrees_with_scipy_kabsch() -> None:
-    source, target = moving_body(1, seed=5)[0], moving_body(1, seed=6)[0] * [-1.0, 1.0, 1.0]
-    turn, _ = Rotation.align_vectors(target - target.mean(axis=0), source - source.mean(axis=0))
-    expected = turn.apply(source - source.mean(axis=0)) + target.mean(axis=0)
-    assert metrics.procrustes(source, target, scaled=False) == pytest.approx(expected, abs=1e-9)
-
-
-def test_procrustes_of_a_single_place_is_the_middle_of_the_target() -> None:
-    target = moving_body(1)[0]
-    assert metrics.procrustes(np.ones((24, 3)), target) == pytest.approx(np.tile(target.mean(axis=0), (24, 1)))
-
-
 def test_acceleration_error_of_a_known_acceleration() -> None:
     truth = np.tile(moving_body(1), (30, 1, 1))
     predicted = truth.copy()
@@ -254,3 +242,139 @@ def test_nothing_to_measure_is_nan() -> None:
     assert np.isnan(metrics.root_trajectory_error(nobody[:, 0], nobody[:, 0]).mean_m)
     assert np.isnan(metrics.acceleration_error(moving_body(2), moving_body(2), np.arange(2)))
     assert np.isnan(metrics.speed_ratio(moving_body(1), moving_body(1), np.arange(1), metrics.WRISTS))
+
+
+# Fourteen joints in the order of the papers' tables, whose hips are the third and the fourth.
+FOURTEEN, HIPS = range(14), (2, 3)
+
+
+def fourteen(count: int = 30, seed: int = 0) -> np.ndarray:
+    """(T, 14, 3) metres."""
+    return moving_body(count, seed)[:, :14]
+
+
+def test_measures_of_other_joints_are_those_of_their_own_hips() -> None:
+    truth = fourteen()
+    off = truth.copy()
+    off[:, 6] += [0.0, 0.03, 0.04]
+    assert metrics.mpjpe(off, truth, FOURTEEN, HIPS) == pytest.approx(50 / 14)
+    off[:, HIPS] += [0.0, 0.014, 0.0]  # all others seem to move the other way
+    assert metrics.mpjpe(off, truth, [0], HIPS) == pytest.approx(14)
+
+
+def test_swapped_sides_are_as_far_apart_as_the_sides_are() -> None:
+    truth = fourteen()
+    swapped = truth.copy()
+    swapped[:, [6, 11]] = truth[:, [11, 6]]
+    apart = np.linalg.norm(truth[:, 6] - truth[:, 11], axis=-1).mean()
+    assert metrics.mpjpe(swapped, truth, FOURTEEN, HIPS) == pytest.approx(1000 * apart * 2 / 14)
+
+
+def test_joints_that_nobody_labelled_do_not_count() -> None:
+    truth = fourteen()
+    known = np.ones((30, 14), bool)
+    known[:, 5], known[4, 2], known[7] = False, False, False
+    predicted = truth + np.random.default_rng(1).normal(scale=0.03, size=truth.shape)
+    other = truth.copy()
+    other[:, 5], other[4, 2], other[7] = 99.0, -99.0, 0.0
+    kept = np.delete(np.arange(30), [4, 7])
+    joints = [joint for joint in FOURTEEN if joint != 5]
+    assert metrics.mpjpe(predicted, other, FOURTEEN, HIPS, known) == pytest.approx(
+        metrics.mpjpe(predicted[kept], truth[kept], joints, HIPS)
+    )
+    alone = [
+        scipy_distances(predicted[frame, known[frame]], truth[frame, known[frame]])
+        for frame in np.flatnonzero(known.any(axis=1))
+    ]
+    assert metrics.pa_mpjpe(predicted, other, FOURTEEN, known) == pytest.approx(np.concatenate(alone).mean(), abs=1e-6)
+    three = known[2:] & known[1:-1] & known[:-2] & np.array(
+        [known[t : t + 3, HIPS].all() for t in range(28)]
+    )[:, None]  # fmt: skip
+    sizes = plain_acceleration_errors(predicted, other)
+    expected = sizes[three].mean()
+    found = metrics.acceleration_error(predicted, other, np.arange(30), FOURTEEN, HIPS, known)
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_frames_with_too_few_labelled_joints_to_align_do_not_count() -> None:
+    truth = fourteen(2)
+    known = np.ones((2, 14), bool)
+    known[1, 2:] = False
+    predicted = truth + np.random.default_rng(1).normal(scale=0.03, size=truth.shape)
+    assert metrics.pa_mpjpe(predicted, truth, FOURTEEN, known) == pytest.approx(
+        metrics.pa_mpjpe(predicted[:1], truth[:1], FOURTEEN)
+    )
+
+
+def scipy_distances(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(J,) mm left over by scipy's Procrustes analysis, which works in units of the target's size."""
+    fixed, moved, _ = scipy_procrustes(target, source)
+    return np.linalg.norm(fixed - moved, axis=-1) * np.linalg.norm(target - target.mean(axis=0)) * 1000
+
+
+def plain_acceleration_errors(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(T - 2, 14) mm/frame^2, number by number."""
+    sizes = np.zeros((len(truth) - 2, 14))
+    for t in range(1, len(truth) - 1):
+        for joint in range(14):
+            total = 0.0
+            for axis in range(3):
+                parts = []
+                for body in (predicted, truth):
+                    at = [body[s, joint, axis] - 0.5 * (body[s, 2, axis] + body[s, 3, axis]) for s in (t - 1, t, t + 1)]
+                    parts.append(at[0] - 2 * at[1] + at[2])
+                total += (parts[0] - parts[1]) ** 2
+            sizes[t - 1, joint] = 1000 * total**0.5
+    return sizes
+
+
+def test_acceleration_error_agrees_with_plain_loops() -> None:
+    truth = fourteen()
+    predicted = truth + np.random.default_rng(1).normal(scale=0.03, size=truth.shape)
+    sizes = plain_acceleration_errors(predicted, truth)
+    frames = np.arange(30)
+    found = metrics.acceleration_error(predicted, truth, frames, FOURTEEN, HIPS)
+    assert found == pytest.approx(sizes.mean(), abs=1e-6)
+    frames[12:] += 3  # frames 10 and 11 before the gap have no second neighbour after it
+    left = np.delete(sizes, [10, 11], axis=0).mean()
+    found = metrics.acceleration_error(predicted, truth, frames, FOURTEEN, HIPS)
+    assert found == pytest.approx(left, abs=1e-6)
+
+
+def test_own_acceleration_of_a_parabola_and_of_stillness() -> None:
+    still = np.tile(fourteen(1), (20, 1, 1))
+    assert metrics.acceleration(still, np.arange(20), FOURTEEN, HIPS) == pytest.approx(0, abs=1e-9)
+    still[:, 0, 1] += 0.5 * 0.008 * np.arange(20) ** 2
+    assert metrics.acceleration(still, np.arange(20), FOURTEEN, HIPS) == pytest.approx(8 / 14)
+
+
+def test_vertex_error_is_not_aligned() -> None:
+    skin = np.random.default_rng(0).normal(size=(3, 50, 3))
+    assert metrics.vertex_error(skin + np.array([0.003, 0.0, -0.004]), skin) == pytest.approx(5)
+
+
+def test_world_errors_forgive_one_similarity_of_each_chunk() -> None:
+    truth = moving_body(230)
+    turn = Rotation.from_rotvec([0.2, 0.0, 1.0]).as_matrix()
+    moved = truth.copy()
+    for start in (0, 100, 200):
+        moved[start : start + 100] = 1.3 * truth[start : start + 100] @ turn.T + [start, 1.0, 2.0]
+    assert metrics.world_mpjpe(moved, truth, whole=True) == pytest.approx(0, abs=1e-9)
+    assert metrics.world_mpjpe(moved, truth, whole=False) == pytest.approx(0, abs=1e-9)
+
+
+def test_drift_counts_from_the_second_frame_of_a_chunk() -> None:
+    truth = np.tile(moving_body(1), (100, 1, 1))
+    drift = 0.01 * np.arange(100)[:, None, None] * np.array([1.0, 0.0, 0.0])
+    drift[:2] = 0.0
+    assert metrics.world_mpjpe(truth + drift, truth, whole=False) == pytest.approx(10 * np.arange(2, 100).sum() / 100)
+    assert metrics.world_mpjpe(truth + drift, truth, whole=True) < metrics.world_mpjpe(
+        truth + drift, truth, whole=False
+    )
+
+
+def test_a_chunk_of_one_frame_belongs_to_the_one_before() -> None:
+    truth = moving_body(101)
+    off = truth.copy()
+    off[100] += [0.0, 0.0, 0.101]
+    assert metrics.world_mpjpe(off, truth, whole=False) == pytest.approx(1)
