@@ -45,6 +45,7 @@ class Windows:
         archives: that they are of.
         length: frames of a window (T).
         step: frames from one window's beginning to the next one's.
+        everywhere: columns that all sequences with windows have.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Windows:
                     continue
                 self._places.append((number, sequence.first, stride, sequence.columns))
                 counts.append((frames - length) // self.step + 1)
+        self.everywhere = frozenset.intersection(*(frozenset(place[3]) for place in self._places or [(0, 0, 0, ())]))
         self._ends = np.cumsum(np.array(counts, np.int64))
         if not counts:
             names = ", ".join(archive.folder.name for archive in self.archives) or "no archive"

@@ -81,6 +81,8 @@ def test_only_sequences_that_have_what_is_needed(tmp_path: Path) -> None:
     windows = Windows([archive], 4, needs=("trans",))
     assert [sequence for _, sequence, _ in frames_of(windows)] == [0]
     assert windows[0].labelled == ("betas", "trans")
+    assert windows.everywhere == {"betas", "trans"}
+    assert Windows([archive], 4).everywhere == {"betas"}
     with pytest.raises(CaptureError, match=r"4 frames with features in 1\.") as caught:
         Windows([archive], 4, needs=("features",))
     assert caught.value.code == "windows_none"
