@@ -24,6 +24,7 @@ from vibe_blender.contract.version import VERSION
 
 from .ending import CANCELLED, DONE, FAILED, Session, interrupt_cancels
 from .event_stream import EventStream, standard_output_for_events
+from .training.prepare.command import add_prepare_arguments
 
 # Before numpy is imported: the fit solves many small systems, on which the threads of BLAS only wait for each other and
 # for the landmark network's (measured nine times slower).
@@ -184,6 +185,25 @@ def evaluate(options: argparse.Namespace, session: Session) -> int:
     return DONE
 
 
+def train(options: argparse.Namespace, session: Session) -> int:
+    """``vibe train``: a configuration and clip archives become a network."""
+    from .training.trainer import train as train_network
+
+    trained = train_network(Path(options.config), Console())
+    measured = f", error {trained.error_mm:.1f} mm" if math.isfinite(trained.error_mm) else ""
+    print(f"{trained.network}{measured}")
+    return DONE
+
+
+def test(options: argparse.Namespace, session: Session) -> int:
+    """``vibe test``: networks on clip archives, beside what others published."""
+    from .training.testing import test as test_networks
+
+    report = test_networks(Path(options.config))
+    print(report.to_json() if options.json else report.to_text())
+    return DONE
+
+
 def list_models(options: argparse.Namespace, session: Session) -> int:
     """``vibe models list``: of each estimator's files what they are, where from, the licence, and which are there."""
     from .model_list import list_files, to_json, to_text
@@ -243,6 +263,14 @@ def verify_models(options: argparse.Namespace, session: Session) -> int:
     return DONE
 
 
+def prepare(options: argparse.Namespace, session: Session) -> int:
+    """``vibe prepare``: a dataset as it was downloaded becomes a clip archive."""
+    from .training.prepare.command import prepare as prepared
+
+    print(prepared(options))
+    return DONE
+
+
 def doctor(options: argparse.Namespace, session: Session) -> int:
     """``vibe doctor``: what this computer has for a capture, and what to do about each problem."""
     from .doctor import diagnose
@@ -287,7 +315,20 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="as JSON")
     add_cleanup_arguments(command, "the take as it is")
 
+    command = commands.add_parser("train", help="clip archives to a network of your own")
+    command.set_defaults(command=train)
+    command.add_argument("config", metavar="CONFIG.toml", help="what to learn, from what; run again, it goes on")
+
+    command = commands.add_parser("test", help="networks on clip archives, beside published figures")
+    command.set_defaults(command=test)
+    command.add_argument("config", metavar="CONFIG.toml", help="which networks, on which archives")
+    command.add_argument("--json", action="store_true", help="as JSON")
+
     _add_models(commands.add_parser("models", help="the network files: list, fetch, import, verify"))
+
+    command = commands.add_parser("prepare", help="a dataset as downloaded, to a clip archive for training")
+    command.set_defaults(command=prepare)
+    add_prepare_arguments(command)
 
     command = commands.add_parser("doctor", help="is everything here that a capture needs?")
     command.set_defaults(command=doctor)

@@ -48,6 +48,17 @@ def load_image_encoder(spin: Path) -> ResNet50:
     return _filled(encoder, tensors)
 
 
+def load_spin_regressor(spin: Path) -> Regressor:
+    """SPIN's own regressor out of ``spin_model_checkpoint.pth.tar``: float32 on the CPU, in evaluation mode.
+
+    Raises:
+        CaptureError: as of ``load_image_encoder``.
+    """
+    regressor, encoder = _empty(Regressor), _shapes(_empty(ResNet50))
+    wanted = _shapes(regressor)
+    return _filled(regressor, _read(spin, _SPIN_PART, {**encoder, **wanted}, optional=_counters(encoder)))
+
+
 def load_vibe(vibe: Path, spin: Path | None = None, mean_params: Path | None = None) -> Vibe:
     """VIBE's generator out of ``vibe_model_w[o]_3dpw.pth.tar``: float32 on the CPU, in evaluation mode.
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from backend.body import model
 from backend.body.model import BodyModel
 from backend.body.smpl import JOINTS49, Smpl, load_smpl
+from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.skeleton import JOINT_COUNT, JOINT_NAMES, PARENTS
 
 EVALUATED = slice(25, 39)
@@ -103,6 +105,27 @@ class SkeletonBody(nn.Module):
         head = JOINT_NAMES.index("head")
         places.append(places[head] + (turns[head] @ self.crown.unsqueeze(-1)).squeeze(-1))
         return BodyPoints(torch.stack([places[place] for place in self._places], dim=-2), None)
+
+
+def open_body(kind: str, files: str, folder: Path) -> SmplBody | SkeletonBody:
+    """The body that settings name.
+
+    Args:
+        kind: ``smpl`` or ``mannequin``.
+        files: of SMPL the folder, of a mannequin the file, from ``folder``; empty for our own mannequin.
+        folder: that the path is from.
+
+    Raises:
+        CaptureError: ``bad_setting``; as of ``smpl_body`` and ``mannequin_body``.
+    """
+    if kind == "mannequin":
+        own = Path(str(resources.files("vibe_blender") / "assets" / "mannequin.npz"))
+        return mannequin_body(folder / files if files else own)
+    if not files:
+        raise CaptureError(
+            "bad_setting", "The body smpl needs SMPL's files.", 'Name their folder in body_files, or take "mannequin".'
+        )
+    return smpl_body(folder / files)
 
 
 def smpl_body(folder: Path) -> SmplBody:

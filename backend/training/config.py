@@ -56,14 +56,17 @@ class Model:
 
     Attributes:
         encoder: ``gru``, VIBE's temporal encoder, or ``none``: every frame by itself.
-        start: a checkpoint to begin with, such as SPIN's or VIBE's published one, or one of ours.
-        mean_body: ``smpl_mean_params.npz``, the body that the regressor starts from; else the rest pose.
+        start: a network to begin with, VIBE's published one or one of ours.
+        spin: SPIN's published checkpoint; where there is no ``start``, its regressor is begun with, as VIBE's authors
+            did. Its image network reads pictures.
+        mean_body: ``smpl_mean_params.npz``, the body that a new regressor starts from; else the rest pose.
         body: whose joints and skin losses are about.
-        body_files: the folder with SMPL's files.
+        body_files: the folder with SMPL's files; or the file of a mannequin, else our own.
     """
 
     encoder: Encoder = "gru"
     start: str = ""
+    spin: str = ""
     mean_body: str = ""
     body: Body = "smpl"
     body_files: str = ""
@@ -119,6 +122,7 @@ class Steps:
         seed: of everything that is random.
         precision: of the networks' sums; ``float16`` with scaled losses, both on a GPU only.
         workers: processes that load clips; 0 loads them between steps.
+        save_every: after so many steps, besides after each epoch, a killed run goes on from there.
     """
 
     batch: int = 32
@@ -134,6 +138,7 @@ class Steps:
     seed: int = 0
     precision: Precision = "float32"
     workers: int = 2
+    save_every: int = 100
 
 
 @dataclass(frozen=True)
@@ -167,6 +172,8 @@ class Training:
                 raise _bad(f"weights.{item.name} cannot be {getattr(self.weights, item.name)}", "Give 0 or more.")
         if self.data.augment and not self.data.pictures:
             raise _bad("data.augment needs pictures", "Set data.pictures, or leave features as they are.")
+        if self.data.pictures and not self.model.spin:
+            raise _bad("data.pictures needs a network that reads them", "Name SPIN's checkpoint in model.spin.")
         if self.discriminator.use and self.data.frames < 2:
             raise _bad("A discriminator of motion needs more than one frame", "Set data.frames to 16.")
 
@@ -177,7 +184,8 @@ _RANGES = {
     "steps.batch": (1, 65536), "steps.epochs": (1, 1_000_000), "steps.iterations": (1, 10_000_000),
     "steps.rate": (0.0, 10.0), "steps.decay": (0.0, 10.0), "steps.clip": (0.0, 1e9), "steps.average": (0.0, 0.999999),
     "steps.patience": (0, 1_000_000), "steps.factor": (1e-6, 1.0), "steps.seed": (0, 2**31 - 1),
-    "steps.workers": (0, 256), "discriminator.rate": (0.0, 10.0), "discriminator.decay": (0.0, 10.0),
+    "steps.workers": (0, 256), "steps.save_every": (1, 10_000_000),
+    "discriminator.rate": (0.0, 10.0), "discriminator.decay": (0.0, 10.0),
 }  # fmt: skip
 
 
@@ -192,17 +200,22 @@ def read_training(path: Path) -> Training:
     Raises:
         CaptureError: ``config_missing`` or ``bad_setting``.
     """
-    record = _toml(path)
+    record = read_toml(path)
     preset = record.pop("preset", None)
     if preset is not None:
         known = sorted(file.stem for file in PRESETS.glob("*.toml"))
         if preset not in known:
             raise _bad(f"There is no preset {preset!r}", f"There are: {', '.join(known)}.")
-        record = _merged(_toml(PRESETS / f"{preset}.toml"), record)
+        record = _merged(read_toml(PRESETS / f"{preset}.toml"), record)
     return from_record(Training, record)
 
 
-def _toml(path: Path) -> dict[str, object]:
+def read_toml(path: Path) -> dict[str, object]:
+    """What a TOML file of settings says.
+
+    Raises:
+        CaptureError: ``config_missing`` or ``bad_setting``.
+    """
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise _bad(f"{path} is too long for settings", "Name another file.")

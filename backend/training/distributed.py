@@ -36,6 +36,20 @@ class Place:
         return self.rank == 0
 
 
+def own_place() -> Place | None:
+    """Which process this is of those that ``torchrun`` started; None where it did not start this one.
+
+    Raises:
+        CaptureError: ``not_joined``.
+    """
+    if "RANK" not in os.environ:
+        return None
+    try:
+        return Place(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_RANK"]))
+    except (ValueError, KeyError) as error:
+        raise _not_joined(error) from error
+
+
 @contextlib.contextmanager
 def joined(device: torch.device) -> Iterator[Place]:
     """Takes part in the group that ``torchrun`` started; alone where it did not.
@@ -46,20 +60,41 @@ def joined(device: torch.device) -> Iterator[Place]:
     Raises:
         CaptureError: ``not_joined``.
     """
-    if "RANK" not in os.environ:
+    place = own_place()
+    if place is None:
         yield Place()
         return
     try:
-        place = Place(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), int(os.environ.get("LOCAL_RANK", "0")))
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise CaptureError(
-            "not_joined", f"The processes cannot join: {error}.", "Start them with torchrun, and one GPU for each."
-        ) from error
+    except (RuntimeError, ValueError) as error:
+        raise _not_joined(error) from error
     try:
         yield place
     finally:
         dist.destroy_process_group()
+
+
+def device_of(name: str, local: int) -> torch.device:
+    """The device that settings name: ``auto`` is a GPU where there is one; each process of a machine has its own.
+
+    Args:
+        name: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        local: the process's number on this machine.
+
+    Raises:
+        CaptureError: ``no_device``.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = "cuda" if there["cuda"] else "cpu"
+    if not there.get(name, False):
+        raise CaptureError("no_device", f"There is no device {name!r} here.", 'Set device to "cpu" or "auto".')
+    if name == "cuda" and local >= torch.cuda.device_count():
+        raise CaptureError("no_device", f"There is no GPU number {local} here.", "Start fewer processes.")
+    if name != "cuda":
+        return torch.device(name)
+    torch.cuda.set_device(local)
+    return torch.device("cuda", local)
 
 
 def together(network: nn.Module, place: Place) -> nn.Module:
@@ -76,10 +111,15 @@ def shared_mean(value: Tensor) -> Tensor:
     return shared / dist.get_world_size()
 
 
-def anybody(flag: bool) -> bool:
-    """Whether a flag is set in any of the processes, so that all of them stop together."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return flag
-    flags: list[bool] = [False] * dist.get_world_size()
-    dist.all_gather_object(flags, flag)
-    return any(flags)
+def anybody(flag: Tensor) -> bool:
+    """Whether a flag, a bool, is set in any of the processes, so that all of them stop together."""
+    if dist.is_available() and dist.is_initialized():
+        flag = flag.to(torch.int32)
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+    return bool(flag)
+
+
+def _not_joined(why: object) -> CaptureError:
+    return CaptureError(
+        "not_joined", f"The processes cannot join: {why}.", "Start them with torchrun, and one GPU for each."
+    )

@@ -12,7 +12,7 @@ from backend.body.axis_angles import axis_angles_from_matrices
 from backend.networks.motion_discriminator import POSE, Judged
 from backend.networks.regressor import Regressed
 
-from .bodies import EVALUATED, BodyPoints, centred, projected
+from .bodies import EVALUATED, HIPS, BodyPoints, centred, projected
 from .clips import ClipBatch
 from .config import Weights
 from .distributed import shared_mean
@@ -89,7 +89,8 @@ def _joints_2d(shown: Tensor, labelled: Tensor, valid: Tensor, has: Tensor) -> T
 def _joints_3d(joints: Tensor, labelled: Tensor, valid: Tensor, has: Tensor) -> Tensor:
     """Mean squared distance, metres, of the joints that are evaluated, from the middle of the hips (L_3D)."""
     apart = (centred(joints) - centred(labelled[..., :3]))[..., EVALUATED, :]
-    known = (labelled[..., 3:] * valid[:, None])[..., EVALUATED, :]
+    hips = (labelled[..., HIPS, 3] > 0).all(-1).to(labelled.dtype)  # without them nothing is known of the others
+    known = (labelled[..., 3:] * valid[:, None])[..., EVALUATED, :] * hips[..., None, None]
     return _mean(apart**2, has[..., None, None] * known)
 
 

@@ -6,7 +6,9 @@ Nothing random is in it: whatever is drawn by lot in a step is drawn anew from t
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from backend.networks.frame_based import FrameBased
+from backend.networks.motion_discriminator import MotionDiscriminator
+from backend.networks.vibe import Vibe
 from vibe_blender.contract.errors import CaptureError
+
+Generator = Vibe | FrameBased
 
 VERSION = 1
 _KIND, NETWORK = "vibe-training", "vibe-network"
@@ -38,27 +45,42 @@ class Progress:
 
 
 class Average:
-    """An exponential moving average of a network's weights (Polyak and Juditsky 1992)."""
+    """An exponential moving average of a network's weights (Polyak and Juditsky 1992).
+
+    Attributes:
+        decay: 0..1; with 0 the average is the network itself.
+        values: the averaged weights, by name.
+    """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        """Begins with the network's own weights.
-
-        Args:
-            network: what learns.
-            decay: 0..1; with 0 the average is the network itself.
-        """
+        """Begins with the network's own weights."""
         self.decay = decay
-        self.values = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        held = network.state_dict()
+        self.values = {name: value.detach().clone() for name, value in held.items()} if decay else held
 
     def follow(self, network: nn.Module) -> None:
         """Takes a step towards the network's weights."""
+        if not self.decay:
+            return
         with torch.no_grad():
             for name, value in network.state_dict().items():
-                mine = self.values[name]
-                if value.dtype.is_floating_point and self.decay:
-                    mine.lerp_(value, 1.0 - self.decay)
+                if value.dtype.is_floating_point:
+                    self.values[name].lerp_(value, 1.0 - self.decay)
                 else:
-                    mine.copy_(value)
+                    self.values[name].copy_(value)
+
+    @contextlib.contextmanager
+    def instead_of(self, network: nn.Module) -> Iterator[None]:
+        """While it lasts, the network has the averaged weights."""
+        if not self.decay:
+            yield
+            return
+        own = {name: value.clone() for name, value in network.state_dict().items()}
+        network.load_state_dict(self.values)
+        try:
+            yield
+        finally:
+            network.load_state_dict(own)
 
 
 @dataclass
@@ -74,8 +96,8 @@ class Parts:
         progress: how far it is.
     """
 
-    generator: nn.Module
-    discriminator: nn.Module | None
+    generator: Generator
+    discriminator: MotionDiscriminator | None
     average: Average
     optimisers: list[torch.optim.Optimizer]
     schedules: list[torch.optim.lr_scheduler.ReduceLROnPlateau]

@@ -7,48 +7,54 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from backend.networks.motion_discriminator import MotionDiscriminator
+from backend.networks.motion_discriminator import Judged, MotionDiscriminator
+from backend.networks.regressor import Regressed
+from vibe_blender.contract.console import Console
 from vibe_blender.contract.errors import CaptureError
+from vibe_blender.contract.file_lock import FileLock
 
-from .bodies import SkeletonBody, SmplBody
 from .clips import ClipBatch
-from .config import Training
+from .config import Training, read_training
 from .curves import Curves
-from .distributed import Place, anybody, together
+from .distributed import Place, anybody, device_of, joined, own_place, shared_mean, together
 from .feeding import Feed
 from .losses import Losses, body_pose, generator_losses, told_apart
 from .measuring import Measured, measure
-from .networks import new_generator
-from .state import Average, Parts, Progress, load_state, save_network, save_state, write_whole
+from .networks import features_of, new_generator
+from .state import Average, Generator, Parts, Progress, load_state, save_network, save_state, write_whole
 
 STATE, BEST, LAST, FAILED = "state.pt", "best.pt", "last.pt", "failed_batch.pt"
-_SAVE_STEPS = 100
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one step of learning found.
+    """What one step of learning found, the mean over all processes.
 
     Attributes:
-        losses: the generator's.
-        discriminator: the discriminator's loss, 0 without one.
-        fooled: what the discriminator said of made-up motion on average, and of real motion.
+        losses: the generator's, weighted, by name; ``total`` is their sum.
+        discriminator: the discriminator's loss; None without one.
+        made_up, real: what the discriminator said of made-up motion on average, and of real motion.
     """
 
-    losses: Losses
-    discriminator: float
-    fooled: tuple[float, float]
+    losses: dict[str, float]
+    discriminator: float | None = None
+    made_up: float | None = None
+    real: float | None = None
 
 
 class Trainer:
-    """One run: from a configuration to a network, through however many interruptions."""
+    """One run: from a configuration to a network, through however many interruptions.
+
+    Attributes:
+        parts: what changes while it learns.
+    """
 
     def __init__(self, settings: Training, folder: Path, device: torch.device, place: Place, feed: Feed) -> None:
         """Prepares a run, or goes on with one that is in the output folder.
@@ -61,101 +67,111 @@ class Trainer:
             feed: its clips.
 
         Raises:
-            CaptureError: as of ``new_generator`` and ``load_state``.
+            CaptureError: as of ``new_generator`` and ``load_state``; ``bad_setting`` for half precision on a CPU.
         """
+        if settings.steps.precision != "float32" and device.type == "cpu":
+            raise CaptureError(
+                "bad_setting", f"steps.precision {settings.steps.precision} needs a GPU.", 'Set it to "float32".'
+            )
         self.settings, self.device, self.place, self.feed = settings, device, place, feed
         self.output = folder / settings.output
-        self.body: SmplBody | SkeletonBody = feed.body.to(device)
-        # What a run is, whatever the machine: other settings are another run.
-        self._identity = json.dumps(asdict(replace(settings, device="")), sort_keys=True)
+        self.body, self.encoder = feed.body.to(device), None if feed.encoder is None else feed.encoder.to(device)
+        self._identity = _identity(settings)
         torch.manual_seed(settings.steps.seed)
-        steps, learning = settings.steps, settings.discriminator
         generator = new_generator(settings.model, folder).train().to(device)
+        learning = settings.discriminator
         judge = MotionDiscriminator(learning.pooling).train().to(device) if learning.use else None
-        optimisers: list[torch.optim.Optimizer] = [
-            torch.optim.Adam(generator.parameters(), lr=steps.rate, weight_decay=steps.decay)
-        ]
-        if judge is not None:
-            optimisers.append(torch.optim.Adam(judge.parameters(), lr=learning.rate, weight_decay=learning.decay))
-        schedules = [
-            torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=steps.factor, patience=steps.patience)
-            for optimiser in optimisers
-        ]
-        scaler = torch.amp.GradScaler(device.type, enabled=steps.precision == "float16")
-        self.parts = Parts(
-            generator, judge, Average(generator, steps.average), optimisers, schedules, scaler, Progress()
-        )
+        self.parts = _parts(settings, generator, judge, device)
         if (self.output / STATE).exists():
             load_state(self.output / STATE, self.parts, self._identity)
         self._generator = together(generator, place)
         self._judge = None if judge is None else together(judge, place)
 
-    def run(self, curves: Curves) -> Measured | None:
-        """Learns until the last epoch; what the best epoch measured.
+    def run(self, curves: Curves) -> None:
+        """Learns until the last epoch.
 
         Args:
-            curves: told of every step; it begins where the state does.
+            curves: told of every step; they begin where the state does.
 
         Raises:
             CaptureError: ``diverged``, with the batch in the output folder.
         """
-        best: Measured | None = None
         for epoch in range(self.parts.progress.epoch, self.settings.steps.epochs):
-            for number, (clips, motion) in self.feed.batches(epoch, self.parts.progress.step):
+            for number, clips, motion in self.feed.batches(epoch, self.parts.progress.step):
                 self._set_lots(epoch, number)
-                found = self._step(clips, motion)
+                found = self.step(clips, motion)
                 curves.step(epoch, number, found)
                 self.parts.progress = replace(self.parts.progress, epoch=epoch, step=number + 1)
-                if (number + 1) % _SAVE_STEPS == 0:
+                if (number + 1) % self.settings.steps.save_every == 0:
                     self._save()
             measured = self._measured()
             better = measured is not None and self._note(measured)
-            best = measured if better else best
             self.parts.progress = replace(self.parts.progress, epoch=epoch + 1, step=0)
-            curves.epoch(epoch, measured, self.parts.optimisers[0].param_groups[0]["lr"])
+            curves.epoch(epoch, measured, self.parts.optimisers[0].param_groups[0]["lr"], self.feed.take_times())
             self._save(better=better)
-        return best
 
-    def _step(self, clips: ClipBatch, motion: Tensor | None) -> Step:
-        """One step of the generator, then one of the discriminator (Kocabas et al. 2020, 3.1 and 3.2)."""
+    def step(self, clips: ClipBatch, motion: Tensor | None) -> Step:
+        """One step of the generator, then one of the discriminator (Kocabas et al. 2020, 3.1 and 3.2).
+
+        Args:
+            clips: of this process.
+            motion: (N, T, 69) real motion; None where there is no discriminator.
+
+        Raises:
+            CaptureError: ``diverged``.
+        """
         clips = clips.to(self.device)
         with self._precision():
-            said, _ = self._generator(clips.features)
-        said = said.to(torch.float32)
-        points = self.body(said.rotations, said.betas)
-        poses = body_pose(said)
+            said, _ = self._generator(features_of(clips, self.encoder))
+        said = Regressed(said.rotations.float(), said.betas.float(), said.camera.float())
+        points, poses = self.body(said.rotations, said.betas), body_pose(said)
         with self._frozen_judge() as judge:
             judged = None if judge is None else judge(poses)
             losses = generator_losses(said, points, self.body.valid, clips, judged, self.settings.weights)
-            self._learn(0, losses.total, self.parts.generator, clips)
+            self._learn(0, losses.total, self.parts.generator, clips, motion)
+        self.parts.average.follow(self.parts.generator)
         if self._judge is None or motion is None:
-            return Step(losses, 0.0, (0.0, 0.0))
-        real, made_up = self._judge(motion.to(self.device)), self._judge(poses.detach())
+            self.parts.scaler.update()
+            return Step(_shared(losses))
+        # Both at once: what several processes learn together, each of them runs once a step.
+        both = self._judge(torch.cat([motion.to(self.device), poses.detach()]))
+        real, made_up = Judged(both.score[: len(motion)], None), Judged(both.score[len(motion) :], None)
         apart = told_apart(real, made_up)
-        self._learn(1, apart, self.parts.discriminator, clips)
-        return Step(losses, float(apart.detach()), (float(made_up.score.mean()), float(real.score.mean())))
+        self._learn(1, apart, self.parts.discriminator, clips, motion)
+        self.parts.scaler.update()
+        means = [float(shared_mean(value)) for value in (apart, made_up.score.mean(), real.score.mean())]
+        return Step(_shared(losses), *means)
 
-    def _learn(self, which: int, loss: Tensor, network: nn.Module | None, clips: ClipBatch) -> None:
+    def _learn(
+        self, which: int, loss: Tensor, network: nn.Module | None, clips: ClipBatch, motion: Tensor | None
+    ) -> None:
         """Moves a network's weights down a loss's gradient."""
         assert network is not None
-        optimiser, scaler = self.parts.optimisers[which], self.parts.scaler
-        if anybody(not bool(torch.isfinite(loss))):
-            write_whole(self.output / f"{self.place.rank}_{FAILED}", {"version": 1, "batch": clips.tensors()})
-            raise CaptureError(
-                "diverged",
-                "Learning has diverged: a loss is no number any more.",
-                f"Lower steps.rate, or set steps.clip to 1; the batch is in {self.output / FAILED}.",
-            )
+        optimiser, scaler, longest = self.parts.optimisers[which], self.parts.scaler, self.settings.steps.clip
         optimiser.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
-        if self.settings.steps.clip:
-            scaler.unscale_(optimiser)
-            nn.utils.clip_grad_norm_(network.parameters(), self.settings.steps.clip)
+        scaler.unscale_(optimiser)
+        length = nn.utils.get_total_norm([value.grad for value in network.parameters() if value.grad is not None])
+        # Scaled gradients may be too large for half precision: then the scaler leaves the step out.
+        lost = ~torch.isfinite(loss.detach()) | (~torch.isfinite(length) & (not scaler.is_enabled()))
+        if anybody(lost):
+            self._give_up(clips, motion)
+        if longest:
+            nn.utils.clip_grads_with_norm_(network.parameters(), longest, length)
         scaler.step(optimiser)
-        if which == len(self.parts.optimisers) - 1:
-            scaler.update()
-        if which == 0:
-            self.parts.average.follow(network)
+
+    def _give_up(self, clips: ClipBatch, motion: Tensor | None) -> None:
+        """Keeps what was learned from when numbers were lost."""
+        path = self.output / (f"{self.place.rank}_{FAILED}" if self.place.world > 1 else FAILED)
+        batch = clips.tensors() if motion is None else {**clips.tensors(), "motion": motion}
+        progress = self.parts.progress
+        write_whole(path, {"version": 1, "epoch": progress.epoch, "step": progress.step, "batch": batch})
+        raise CaptureError(
+            "diverged",
+            f"Learning has diverged in epoch {progress.epoch}, step {progress.step}: a loss or its gradient is no "
+            "number.",
+            f"Lower steps.rate, or set steps.clip to 1, in another output folder; the batch is in {path}.",
+        )
 
     @contextlib.contextmanager
     def _frozen_judge(self) -> Iterator[nn.Module | None]:
@@ -181,29 +197,118 @@ class Trainer:
 
     def _measured(self) -> Measured | None:
         """How good the averaged network is on the archives for validation; None where there are none."""
-        network, own = self.parts.generator, {k: v.clone() for k, v in self.parts.generator.state_dict().items()}
-        network.load_state_dict(self.parts.average.values)
-        try:
-            return measure(network.eval(), self.body, self.feed.validation, self.settings.data.frames, self.device)
-        finally:
-            network.load_state_dict(own)
-            network.train()
+        network = self.parts.generator
+        with self.parts.average.instead_of(network):
+            network.eval()
+            try:
+                length = self.settings.data.frames
+                return measure(network, self.body, self.feed.validation, length, self.device, encoder=self.encoder)
+            finally:
+                network.train()
 
     def _note(self, measured: Measured) -> bool:
         """Lowers rates where nothing gets better; whether this epoch is the best one so far."""
-        error = getattr(measured.mean, self.settings.steps.watch)
+        # One number for all processes: rounding must not make them disagree about the rate.
+        error = float(shared_mean(torch.tensor(getattr(measured.mean, f"{self.settings.steps.watch}_mm"))))
         for schedule in self.parts.schedules:
             schedule.step(error)
         progress = self.parts.progress
         better = error < progress.best
-        self.parts.progress = replace(
-            progress, best=min(error, progress.best), stale=0 if better else progress.stale + 1
-        )
+        stale = 0 if better else progress.stale + 1
+        self.parts.progress = replace(progress, best=min(progress.best, error), stale=stale)
         return better
 
     def _save(self, *, better: bool = False) -> None:
+        """Writes the networks first: who is killed before the state is written measures, and writes them, again."""
         if not self.place.leads:
             return
+        progress = self.parts.progress
+        if progress.step == 0:
+            for name in (LAST, BEST) if better else (LAST,):
+                save_network(self.output / name, self.parts.average.values, self.settings.model.encoder, self._identity)
         save_state(self.output / STATE, self.parts, self._identity)
-        for name in (LAST, BEST) if better else (LAST,):
-            save_network(self.output / name, self.parts.average.values, self.settings.model.encoder, self._identity)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run came to.
+
+    Attributes:
+        network: file of the network: the best one, or without archives for validation the last one.
+        error_mm: what was watched, of the best network; infinite where nothing was measured.
+    """
+
+    network: Path
+    error_mm: float
+
+
+def train(path: Path, console: Console) -> Trained:
+    """Trains what a TOML file describes, or goes on with it; under ``torchrun`` as one of several processes.
+
+    Args:
+        path: of the file.
+        console: shows how far it is, in the process that leads.
+
+    Raises:
+        CaptureError: as of ``read_training``, ``Feed`` and ``Trainer``; ``run_busy``.
+    """
+    settings, folder = read_training(path), path.parent
+    own = own_place() or Place()
+    device = device_of(settings.device, own.local)
+    output = folder / settings.output
+    output.mkdir(parents=True, exist_ok=True)
+    with joined(device) as place, _alone(output, place):
+        feed = Feed(settings, folder, place, pin=device.type == "cuda")
+        trainer = Trainer(settings, folder, device, place, feed)
+        steps = (settings.steps.epochs, settings.steps.iterations)
+        curves = Curves(output, trainer.parts.progress, steps, console if place.leads else None)
+        try:
+            trainer.run(curves)
+        finally:
+            curves.close()
+        return Trained(output / (BEST if (output / BEST).exists() else LAST), trainer.parts.progress.best)
+
+
+@contextlib.contextmanager
+def _alone(output: Path, place: Place) -> Iterator[None]:
+    """While it lasts, no other run writes into the folder."""
+    if not place.leads:
+        yield
+        return
+    try:
+        lock = FileLock(output / "run.lock")
+    except BlockingIOError as error:
+        raise CaptureError(
+            "run_busy", f"Another run writes into {output}.", "Let it end, or choose another output folder."
+        ) from error
+    with lock:
+        yield
+
+
+def _parts(settings: Training, generator: Generator, judge: MotionDiscriminator | None, device: torch.device) -> Parts:
+    """Everything of a run that changes, before its first step."""
+    steps, learning = settings.steps, settings.discriminator
+    optimisers: list[torch.optim.Optimizer] = [
+        torch.optim.Adam(generator.parameters(), lr=steps.rate, weight_decay=steps.decay)
+    ]
+    if judge is not None:
+        optimisers.append(torch.optim.Adam(judge.parameters(), lr=learning.rate, weight_decay=learning.decay))
+    schedules = [
+        torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=steps.factor, patience=steps.patience)
+        for optimiser in optimisers
+    ]
+    scaler = torch.amp.GradScaler(device.type, enabled=steps.precision == "float16")
+    return Parts(generator, judge, Average(generator, steps.average), optimisers, schedules, scaler, Progress())
+
+
+def _identity(settings: Training) -> str:
+    """What a run is, as text, whatever the machine and however long it is to go on: other settings are another run."""
+    steps = replace(settings.steps, epochs=1, workers=0, save_every=1)
+    return json.dumps(asdict(replace(settings, output="", device="", steps=steps)), sort_keys=True)
+
+
+def _shared(losses: Losses) -> dict[str, float]:
+    """The weighted losses and their total as numbers, the mean over all processes."""
+    names = [item.name for item in fields(losses)]
+    values = shared_mean(torch.stack([getattr(losses, name) for name in names])).tolist()
+    return {**dict(zip(names, values, strict=True)), "total": sum(values)}

@@ -13,8 +13,9 @@ from .protocol import Cancelled, Done, Event, Failed, Progress, Stage, VideoOpen
 
 _STAGES = {
     "seek": "Seeking", "watch": "Watching", "solve": "Solving", "refine": "Refining", "world": "Placing",
-    "save": "Saving",
+    "save": "Saving", "train": "Learning",
 }  # fmt: skip
+_COUNTED = {"train": "steps"}
 _REDRAW_S = 0.1
 
 
@@ -38,6 +39,12 @@ class Console:
                 self._end_bar()
                 print(text, file=sys.stdout if isinstance(event, Done) else sys.stderr, flush=True)
 
+    def say(self, text: str) -> None:
+        """Shows a sentence."""
+        with self._lock:
+            self._end_bar()
+            print(text, file=sys.stderr, flush=True)
+
     def _progress(self, event: Progress) -> None:
         last = event.total and event.done >= event.total
         if not self._bar or (time.monotonic() - self._drawn < _REDRAW_S and not last):
@@ -54,9 +61,10 @@ class Console:
 
 
 def progress_line(event: Progress, width: int) -> str:
-    """One line with stage, bar, frames, frames per second and time left, not longer than ``width``."""
+    """One line with stage, bar, frames (or what is counted), how many a second and time left, within ``width``."""
     head = f"{_STAGES.get(event.stage, event.stage):<8}"
-    frames = f"{event.done}/{event.total} frames" if event.total else f"{event.done} frames"
+    counted = _COUNTED.get(event.stage, "frames")
+    frames = f"{event.done}/{event.total} {counted}" if event.total else f"{event.done} {counted}"
     tail = f"{frames}, {event.rate:.1f}/s"
     if event.seconds_left is not None:
         minutes, seconds = divmod(round(event.seconds_left), 60)
