@@ -66,7 +66,7 @@ class Change:
     shift: Array
     mirrored: bool
     gains: Array
-    occluders: tuple[Occluder, ...]
+    occluders: tuple[Occluder, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,9 @@ class Occluder:
     outline: Array
     way: Array
     texture: Pictures
+
+
+UNCHANGED = Change(1.0, np.zeros(2), False, np.ones(3))
 
 
 def random_of(seed: int, times: int, number: int) -> np.random.Generator:
@@ -113,9 +116,12 @@ def shaken(squares: Array, change: Change) -> Array:
 
 def painted(crops: Pictures, change: Change) -> Pictures:
     """(T, 224, 224, 3) uint8 RGB: crops with other colours, and with things in the way of people."""
-    levels = np.arange(256)[:, None] * change.gains
-    table = np.clip(np.rint(levels), 0, 255).astype(np.uint8)[None]
-    result: Pictures = np.stack([np.asarray(cv2.LUT(crop, table), np.uint8) for crop in crops])
+    result = crops.copy()
+    if np.any(change.gains != 1.0):
+        levels = np.arange(256)[:, None] * change.gains
+        table = np.clip(np.rint(levels), 0, 255).astype(np.uint8)[None]
+        for crop in result:
+            cv2.LUT(crop, table, dst=crop)
     for occluder in change.occluders:
         for frame, share in enumerate(np.linspace(0.0, 1.0, len(crops))):
             middle = (1 - share) * occluder.way[0] + share * occluder.way[1]
