@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""``vibe prepare``: its arguments, which load nothing, and what it does with them."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vibe_blender.contract.errors import CaptureError
+
+if TYPE_CHECKING:
+    from backend.training.archive import ClipArchive
+
+    from .preparing import Dataset
+
+MODULES = {
+    "amass": "amass", "3dpw": "threedpw", "penn-action": "penn_action", "posetrack": "posetrack",
+    "mpi-inf-3dhp": "mpi_inf_3dhp", "insta-variety": "insta_variety", "human36m": "human36m",
+}  # fmt: skip
+"""Module of each dataset by its name on the command line."""
+ARCHIVE = "archive"
+"""Instead of a dataset's name: an archive whose pictures are to get features."""
+_LEAST_SECONDS = 0.1
+
+
+def add_prepare_arguments(command: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``vibe prepare``."""
+    add = command.add_argument
+    add("dataset", metavar="DATASET", choices=(*MODULES, ARCHIVE), help=f"{', '.join(MODULES)}, or {ARCHIVE}")
+    add("raw", metavar="RAW", help=f"its folder as downloaded; with {ARCHIVE}, a .clips folder with pictures")
+    add(
+        "-o", dest="out", metavar="OUT.clips", required=True, help="folder to write; an interrupted one is gone on with"
+    )
+    add("--split", default="", metavar="NAME", help="part of the dataset, such as train")
+    add("--limit", type=_count, metavar="N", help="so many recordings only")
+    add("--shortest", type=_count, default=16, metavar="FRAMES", help="leave shorter sequences out (16)")
+    add("--fps", type=_count, metavar="N", help="thin sequences to about so many frames a second")
+    add("--features", default="", metavar="SPIN.pth.tar", help="add features, by SPIN's published checkpoint")
+    add("--images", action="store_true", help="keep the pictures of people")
+    add("--models", default="", metavar="DIR", help="3dpw: SMPL's files, for joints that only its skin tells")
+    command.set_defaults(refuse=command.error)
+
+
+def prepare(options: argparse.Namespace) -> str:
+    """A sentence about the archive that was written.
+
+    Raises:
+        CaptureError: as of ``preparing.prepare`` or ``features.add_features``.
+    """
+    raw, out, spin = Path(options.raw), Path(options.out), Path(options.features) if options.features else None
+    if options.models and options.dataset != "3dpw":
+        options.refuse("--models is for 3dpw only")
+    line = _Line()
+    if options.dataset == ARCHIVE:
+        archive = _add_features(options, raw, out, spin, line)
+    else:
+        from .preparing import Options
+        from .preparing import prepare as prepare_dataset
+
+        encoder = None
+        if spin is not None:
+            from backend.training.features import spin_encoder
+
+            encoder = spin_encoder(spin)
+        choices = Options(
+            split=options.split, limit=options.limit, shortest=options.shortest, fps=options.fps,
+            images=options.images, body=Path(options.models) if options.models else None,
+        )  # fmt: skip
+        dataset = find_dataset(options.dataset)
+        archive = prepare_dataset(
+            dataset, raw, out, choices, encoder, lambda state: line.show(state.done, state.total, state.frames)
+        )
+    line.end()
+    sequences = "1 sequence" if len(archive.sequences) == 1 else f"{len(archive.sequences)} sequences"
+    return f"{out}: {len(archive)} frames, {sequences}. {archive.facts.terms}"
+
+
+def find_dataset(name: str) -> Dataset:
+    """A dataset by its name on the command line."""
+    dataset: Dataset = importlib.import_module(f".{MODULES[name]}", __package__).DATASET
+    return dataset
+
+
+def _add_features(options: argparse.Namespace, raw: Path, out: Path, spin: Path | None, line: _Line) -> ClipArchive:
+    from backend.training.archive import open_archive
+    from backend.training.features import add_features, spin_encoder
+
+    if spin is None:
+        raise CaptureError("bad_option", "An archive is copied to give it features.", "Name SPIN's with --features.")
+    if options.split or options.limit or options.fps:
+        options.refuse("--split, --limit and --fps are for datasets only")
+    return add_features(open_archive(raw), out, spin_encoder(spin), images=options.images, progress=line.show)
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) < 1 << 31):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
+    return int(text)
+
+
+class _Line:
+    """How far it is: one line that is written over on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        self._bar, self._began, self._shown = sys.stderr.isatty(), time.monotonic(), 0.0
+        self._every = _LEAST_SECONDS if self._bar else 100 * _LEAST_SECONDS
+
+    def show(self, done: int, total: int, frames: int) -> None:
+        """Shows how many recordings are done, of how many, and the frames so far."""
+        now = time.monotonic()
+        if now - self._shown < self._every and done < total:
+            return
+        self._shown = now
+        left = round((now - self._began) * (total - done) / max(done, 1))
+        text = f"Preparing {done}/{total} recordings, {frames} frames, {left // 60}:{left % 60:02d} left"
+        if self._bar:
+            text = "\r" + text.ljust(shutil.get_terminal_size().columns - 1)
+        print(text, end="" if self._bar else "\n", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Leaves the line."""
+        if self._bar and self._shown:
+            print(file=sys.stderr)
