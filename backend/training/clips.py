@@ -58,7 +58,7 @@ class ClipTensors:
     """What clips are made of; ``...`` is T for one clip, N, T for a batch of clips.
 
     Attributes:
-        features: (..., 2048) of the image network; None where clips are of pictures.
+        features: (..., 2048) of the image network, zeros where it had no picture; None where clips are of pictures.
         pictures: (..., 3, 224, 224) uint8 RGB crops, for ``normalised``; None where clips are of features. Black where
             the archive has no picture.
         joints2d: (..., 49, 3) x and y in the crop, -1..1 from edge to edge (x right, y down), and confidence 0..1; in
@@ -66,7 +66,7 @@ class ClipTensors:
         joints3d: (..., 49, 4) metres, camera axes (x right, y down, z forward), and validity 0..1.
         rotations: (..., 24, 3, 3) joint to parent, the root's to the camera; identities where there are none.
         betas: (..., 10) of the body that the archive names.
-        has_2d, has_3d: (...) bool, whether any joint is labelled.
+        has_2d, has_3d: (...) bool, whether any joint is labelled, and there is something to see.
         has_smpl: (...) bool, whether rotations and betas both are.
         boxes: (..., 4) centre x, y, width, height of the square that the crop shows, pixels of the video, before any
             mirroring; zeros where it is not known.
@@ -171,13 +171,16 @@ class ClipDataset(Dataset[Clip]):
         squares, boxed = _squares(archive, window, change)
         shown = enlarged(squares) * boxed[:, None]
         labels = _Labels(archive, window, shown, boxed, change)
-        features, crops, there = None, None, np.ones(window.length, bool)
+        features, crops = None, None
         if self.pictures:
             pictures, there = _crops(archive, window, squares, boxed, mirrored=change.mirrored)
-            crops = torch.from_numpy(np.ascontiguousarray(painted(pictures, change).transpose(0, 3, 1, 2)))
+            pictures = painted(pictures, change)
+            pictures[~there] = 0
+            crops = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
         else:
             # Torch makes single precision of half of it several times as fast as numpy does.
             features = torch.from_numpy(np.array(archive.column("features")[window.rows])).to(torch.float32)
+            there = features.any(dim=1).numpy()
         rotations, betas, has_smpl = labels.smpl()
         joints2d, joints3d = labels.joints2d(), labels.joints3d()
         return Clip(
@@ -262,27 +265,42 @@ def _squares(archive: ClipArchive, window: Window, change: Change) -> tuple[Arra
     return shaken(squares, change), boxed
 
 
+def crop_of(archive: ClipArchive, frame: int, square: Array, *, mirrored: bool = False) -> NDArray[np.uint8] | None:
+    """(224, 224, 3) RGB of what an archive has of a frame, by the rule of ``person_crops``; None where it has nothing.
+
+    Args:
+        archive: with pictures.
+        frame: counted through all sequences.
+        square: (4,) centre x, y, width, height around the person, pixels of the video, before it is enlarged.
+        mirrored: left and right are exchanged, so that what is at x in the crop, -1..1, comes to -x.
+
+    Raises:
+        CaptureError: ``archive_broken``.
+    """
+    data, place = archive.picture(frame), archive.column("picture_boxes")[frame].astype(np.float64)
+    if not data or not np.all(place[2:] > 0):
+        return None
+    picture = _decoded(data, archive, frame)
+    height, width = picture.shape[:2]
+    # The middle of pixel 0 of the picture is half a (larger or smaller) pixel from the edge of what it shows.
+    scale = np.array([width, height]) / place[2:]
+    centre = (square[:2] + 0.5 - place[:2]) * scale - 0.5
+    side = square[2] * np.sqrt(scale.prod())
+    if mirrored:  # the picture and not the crop, whose middle is between two pixels
+        picture, centre[0] = np.asarray(cv2.flip(picture, 1), np.uint8), width - 1 - centre[0]
+    return cut_out(picture, np.array([*centre, side, side]))
+
+
 def _crops(
     archive: ClipArchive, window: Window, squares: Array, boxed: NDArray[np.bool_], *, mirrored: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """(T, 224, 224, 3) RGB: what is around the person, and (T,) in which frames there is a picture."""
     crops = np.zeros((window.length, SIDE_PX, SIDE_PX, 3), np.uint8)
     there = np.zeros(window.length, bool)
-    places = archive.column("picture_boxes")[window.rows].astype(np.float64)
     for number, frame in enumerate(range(window.rows.start, window.rows.stop, window.stride)):
-        data = archive.picture(frame)
-        if not data or not boxed[number] or not np.all(places[number, 2:] > 0):
-            continue
-        picture = _decoded(data, archive, frame)
-        height, width = picture.shape[:2]
-        # The middle of pixel 0 of the picture is half a (larger or smaller) pixel from the edge of what it shows.
-        scale = np.array([width, height]) / places[number, 2:]
-        centre = (squares[number, :2] + 0.5 - places[number, :2]) * scale - 0.5
-        side = squares[number, 2] * np.sqrt(scale.prod())
-        if mirrored:  # the picture and not the crop, whose middle is between two pixels
-            picture, centre[0] = np.asarray(cv2.flip(picture, 1), np.uint8), width - 1 - centre[0]
-        crops[number] = cut_out(picture, np.array([*centre, side, side]))
-        there[number] = True
+        crop = crop_of(archive, frame, squares[number], mirrored=mirrored) if boxed[number] else None
+        if crop is not None:
+            crops[number], there[number] = crop, True
     return crops, there
 
 

@@ -6,10 +6,12 @@
 
 Writes archives of random labels: one of G gigabytes of features with 2D labels, one of a tenth of that with 3D labels,
 one of motion, and one of N pictures of 384 pixels. A batch is VIBE's: 19 clips of 16 frames with 2D labels, 13 with 3D
-ones, 32 of motion. "Cold" is after the system was told to forget the files (Linux only). Then a training takes batches
-from the loader and works for so many milliseconds on each without the CPU, as with a GPU; waiting is what passes
-between its asking for a batch and having it. The last rows are VIBE's own networks, forward and backward, on the CPU
-and on the GPU where there is one; each with two workers. The first batches, while workers start, do not count.
+ones, 32 of motion. "Cold" is after the system was told to forget the files (Linux only). Milliseconds are of the CPU of
+the process that learns, for a clip and its share of motion: all there are without workers, what is left to do with
+some. Then a training takes batches from two workers and works for so many milliseconds on each without the CPU, as with
+a GPU; waiting is what passes between its asking for a batch and having it. The last rows are VIBE's own networks,
+forward and backward, on the CPU and on the GPU where there is one. The first batches, while workers start, do not
+count.
 """
 
 from __future__ import annotations
@@ -55,10 +57,12 @@ def main() -> int:
         for kind in ("features", "pictures"):
             dataset = _dataset(archives, pictures=kind == "pictures")
             changed = ", shaken, mirrored, occluded, recoloured" if kind == "pictures" else ""
-            print(f"\n{kind}{changed}: {sum(dataset.counts.values())} windows\n  workers  cold  clips/s  warm  clips/s")
+            print(f"\n{kind}{changed}: {sum(dataset.counts.values())} windows")
+            print("  workers  cold clips/s  warm clips/s  ms/clip")
             for workers in options.workers:
-                cold = _rate(dataset, workers, options.seconds, archives if _forget(archives) else [])
-                print(f"  {workers:7d}  {cold:13.0f}  {_rate(dataset, workers, options.seconds):13.0f}", flush=True)
+                cold = _rate(dataset, workers, options.seconds)[0] if _forget(archives) else float("nan")
+                warm, busy_ms = _rate(dataset, workers, options.seconds)
+                print(f"  {workers:7d}  {cold:12.0f}  {warm:12.0f}  {busy_ms:7.2f}", flush=True)
             print("  step ms  batches/s  waiting")
             for step_ms in options.step_ms:
                 _report(f"{step_ms:7d}", *_waiting(dataset, _asleep(step_ms), options.seconds))
@@ -154,17 +158,15 @@ def _forget(archives: list[ClipArchive]) -> bool:
     return True
 
 
-def _rate(dataset: MixedDataset, workers: int, seconds: float, forgotten: list[ClipArchive] | None = None) -> float:
-    """Clips a second, without anybody who works on them."""
-    if forgotten == []:
-        return float("nan")
+def _rate(dataset: MixedDataset, workers: int, seconds: float) -> tuple[float, float]:
+    """Clips a second, without anybody who works on them, and milliseconds of this process's CPU for each."""
     batches = _batches(dataset, workers)
     for _ in range(_FIRST):
         next(batches)
-    count, began = 0, time.perf_counter()
+    count, began, busy = 0, time.perf_counter(), time.process_time()
     while (passed := time.perf_counter() - began) < seconds:
         count += len(next(batches)[0])
-    return count / passed
+    return count / passed, 1000 * (time.process_time() - busy) / count
 
 
 def _waiting(
