@@ -208,8 +208,9 @@ class Trainer:
 
     def _note(self, measured: Measured) -> bool:
         """Lowers rates where nothing gets better; whether this epoch is the best one so far."""
-        # One number for all processes: rounding must not make them disagree about the rate.
-        error = float(shared_mean(torch.tensor(getattr(measured.mean, f"{self.settings.steps.watch}_mm"))))
+        error = getattr(measured.mean, f"{self.settings.steps.watch}_mm")
+        if self.place.world > 1:  # rounding must not make processes disagree about the rate
+            error = float(shared_mean(torch.tensor(error, dtype=torch.float64, device=self.device)))
         for schedule in self.parts.schedules:
             schedule.step(error)
         progress = self.parts.progress

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""Tiny training runs: archives whose features say the pose, networks with few numbers, and both as a program.
+
+``python tests/training_runs.py vibe ARGUMENTS`` is ``vibe`` with small networks;
+``python tests/training_runs.py gradients CONFIG.toml OUT.pt`` writes the gradients of a run's first step.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from backend.networks import motion_discriminator, regressor, vibe
+from backend.training.archive import ArchiveWriter, ClipArchive, Facts
+from backend.training.config import read_training
+from backend.training.distributed import Place, joined
+from backend.training.feeding import Feed
+from backend.training.trainer import Trainer
+from tests.training_data import made_person, write_archive
+
+SMALL = 32
+
+RUN = """
+preset = "vibe"
+output = "run"
+device = "cpu"
+[data]
+two_d = ["two.clips"]
+three_d = ["three.clips"]
+motion = ["real.clips"]
+validation = ["held out.clips"]
+frames = 4
+[model]
+body = "mannequin"
+[steps]
+batch = 4
+epochs = 2
+iterations = 6
+workers = 0
+save_every = 4
+"""
+
+
+def shrink(monkeypatch=None, size: int = SMALL) -> None:
+    """Makes networks that are made from now on small; everything else about them is as it is."""
+    for module in (motion_discriminator, regressor, vibe):
+        if monkeypatch is None:
+            module._HIDDEN = size
+        else:
+            monkeypatch.setattr(module, "_HIDDEN", size)
+
+
+def telling_archive(folder: Path, lengths: tuple[int, ...] = (40, 30), seed: int = 0) -> ClipArchive:
+    """An archive with all labels, whose features follow from pose and camera by one rule for all archives."""
+    rule = np.random.default_rng(99).normal(scale=0.3, size=(24 * 9 + 3, 2048))
+    columns = ("features", "joints2d", "joints3d", "rotations", "betas", "boxes", "frames")
+    writer = ArchiveWriter(folder, Facts("made", "train", "Made by a test: free for all uses."), columns)
+    for number, count in enumerate(lengths):
+        person = made_person(count, seed=seed + number)
+        turns = torch.linalg.matrix_exp(_crossed(person.rotations)).numpy().reshape(count, -1)
+        said = np.concatenate([turns, person.trans - [0, 0, 4]], axis=1)
+        arrays = {
+            "features": np.maximum(said @ rule, 0), "joints2d": person.joints2d, "joints3d": person.joints3d,
+            "rotations": person.rotations, "betas": np.zeros((count, 10)), "boxes": person.boxes,
+            "frames": np.arange(count),
+        }  # fmt: skip
+        writer.add(f"made {number}", 25.0, arrays)
+    return writer.finish()
+
+
+def _crossed(vectors: np.ndarray) -> torch.Tensor:
+    """(..., 3, 3) cross products with vectors (..., 3)."""
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    rows = np.stack([0 * x, -z, y, z, 0 * x, -x, -y, x, 0 * x], axis=-1)
+    return torch.from_numpy(rows.reshape(*vectors.shape, 3))
+
+
+def write_run(folder: Path, settings: str = RUN) -> Path:
+    """Archives and the configuration of a run in a folder; the path of the configuration."""
+    write_archive(folder / "two.clips", "2d", (12, 9))
+    telling_archive(folder / "three.clips", (14, 10))
+    write_archive(folder / "real.clips", "motion", (64,), seed=9)
+    telling_archive(folder / "held out.clips", (11, 9), seed=50)
+    path = folder / "run.toml"
+    path.write_text(settings, encoding="utf-8")
+    return path
+
+
+def without_dropout(network: nn.Module) -> None:
+    """Makes a network say the same each time."""
+    for part in network.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+
+
+def first_gradients(path: Path, place: Place) -> dict[str, torch.Tensor]:
+    """The gradients of both networks, without dropout, after one step of a run."""
+    settings, device = read_training(path), torch.device("cpu")
+    feed = Feed(settings, path.parent, place)
+    trainer = Trainer(settings, path.parent, device, place, feed)
+    networks = {"generator": trainer.parts.generator, "discriminator": trainer.parts.discriminator}
+    for network in networks.values():
+        assert network is not None
+        without_dropout(network)
+    _, clips, motion = next(iter(feed.batches(0, 0)))
+    trainer.step(clips, motion)
+    return {
+        f"{kind}.{name}": value.grad.clone()
+        for kind, network in networks.items()
+        for name, value in network.named_parameters()
+    }
+
+
+if __name__ == "__main__":
+    shrink()
+    torch.set_num_threads(1)
+    if sys.argv[1] == "vibe":
+        from backend.__main__ import main
+
+        sys.exit(main(sys.argv[2:]))
+    with joined(torch.device("cpu")) as own:
+        found = first_gradients(Path(sys.argv[2]), own)
+        if own.leads:
+            torch.save(found, sys.argv[3])
