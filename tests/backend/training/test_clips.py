@@ -172,7 +172,7 @@ def test_a_smaller_picture_shows_the_same(tmp_path: Path) -> None:
     writer = ArchiveWriter(
         tmp_path / "a.clips", Facts("made", "train", "Free."), ("pictures", "picture_boxes", "boxes")
     )
-    for name, size in (("whole", 400), ("small", 300)):
+    for name, size in (("whole", 400), ("small", 100)):
         shown = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA)
         jpeg = cv2.imencode(".jpg", shown[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
         writer.add(name, 25, {"picture_boxes": place[None], "boxes": np.array([[300.0, 240, 200, 160]])}, [jpeg])
@@ -183,7 +183,7 @@ def test_a_smaller_picture_shows_the_same(tmp_path: Path) -> None:
         apart = [
             np.abs(np.roll(found, by, axis=1)[20:-20, 20:-20] - wanted[20:-20, 20:-20]).mean() for by in (-1, 0, 1)
         ]
-        assert apart[1] < 1.5
+        assert apart[1] < 2
         assert apart[1] < min(apart[0], apart[2]) / 2
 
 
