@@ -24,8 +24,9 @@ from .pickled_lists import read_pickled_lists
 LARGEST_ARRAY = 1 << 30
 """Bytes; the longest recordings of AMASS have some tens of millions."""
 LARGEST_FILE = 1 << 31
+_COMPRESSED, _CHUNK = 15, 1 << 20
 _PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".rar", ".7z")
-_NO_MATRICES = (
+NO_MATRICES = (
     OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError,
     NotImplementedError, MatReadError, struct.error, zlib.error,
 )  # fmt: skip
@@ -125,8 +126,7 @@ def read_mat(origin: Origin, path: Path, wanted: Collection[str]) -> dict[str, A
         CaptureError: ``dataset_broken``.
     """
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ValueError("it is too large")
+        _check_unpacked_size(path)
         shapes = {name: shape for name, shape, _ in whosmat(str(path))}
         absent = sorted(set(wanted) - shapes.keys())
         if absent:
@@ -135,8 +135,29 @@ def read_mat(origin: Origin, path: Path, wanted: Collection[str]) -> dict[str, A
             raise ValueError("its arrays are too large")
         held = loadmat(str(path), variable_names=list(wanted))
         return {name: held[name] for name in wanted}
-    except _NO_MATRICES as error:
+    except NO_MATRICES as error:
         raise origin.broken(path, error) from error
+
+
+def _check_unpacked_size(path: Path) -> None:
+    """Raises ``ValueError`` where a MATLAB file of format 5 unpacks to more than ``LARGEST_FILE`` bytes."""
+    left = LARGEST_FILE - path.stat().st_size
+    with path.open("rb") as file:
+        order = {b"IM": "<", b"MI": ">"}.get(file.read(128)[126:], "")
+        if not order:
+            raise ValueError("it is no MATLAB file of format 5")
+        while len(tag := file.read(8)) == 8 and left >= 0:
+            kind, size = struct.unpack(f"{order}II", tag)
+            end = file.tell() + size
+            if kind == _COMPRESSED:
+                unpacking = zlib.decompressobj()
+                while left >= 0 and file.tell() < end and (part := file.read(min(_CHUNK, end - file.tell()))):
+                    while part and left >= 0:
+                        left -= len(unpacking.decompress(part, _CHUNK))
+                        part = unpacking.unconsumed_tail
+            file.seek(end)
+    if left < 0:
+        raise ValueError("it is too large")
 
 
 def read_json(origin: Origin, path: Path) -> Mapping[str, Any]:
