@@ -197,9 +197,9 @@ def train(options: argparse.Namespace, session: Session) -> int:
 
 def test(options: argparse.Namespace, session: Session) -> int:
     """``vibe test``: networks on clip archives, beside what others published."""
-    from .training.testing import test as test_networks
+    from .training.testing import compare
 
-    report = test_networks(Path(options.config))
+    report = compare(Path(options.config))
     print(report.to_json() if options.json else report.to_text())
     return DONE
 

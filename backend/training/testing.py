@@ -150,7 +150,7 @@ class TestReport:
         return "\n".join(lines)
 
 
-def test(path: Path) -> TestReport:
+def compare(path: Path) -> TestReport:
     """The report of what a TOML file describes; written as JSON and as a plot, too.
 
     Args:

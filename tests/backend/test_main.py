@@ -454,3 +454,33 @@ def test_warnings_and_stages_are_lines_where_there_is_no_terminal(capsys):
     for event in (Stage("solve"), Progress("solve", 1, 2, 3.0), Warned("focal_guessed", "The lens is a guess.")):
         console.emit(event)
     assert capsys.readouterr().err == "Solving ...\nWarning: The lens is a guess.\n"
+
+
+def test_training_and_testing_are_commands(tmp_path, capsys, monkeypatch) -> None:
+    from tests.training_runs import RUN, shrink, write_run
+
+    shrink(monkeypatch)
+    write_run(tmp_path, RUN.replace("iterations = 6", "iterations = 2").replace("epochs = 2", "epochs = 1"))
+    assert main(["train", str(tmp_path / "run.toml")]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith(f"{tmp_path / 'run' / 'best.pt'}, error ")
+    assert "Epoch 1 of 1: PA-MPJPE" in told.err
+    (tmp_path / "test.toml").write_text(
+        'output = "found"\narchives = ["held out.clips"]\nframes = 4\nbody = "mannequin"\ndevice = "cpu"\n'
+        'networks = [{name = "ours", file = "run/best.pt"}]\n',
+        encoding="utf-8",
+    )
+    assert main(["test", str(tmp_path / "test.toml")]) == 0
+    assert "> ours" in capsys.readouterr().out
+    assert main(["test", str(tmp_path / "test.toml"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tables"][0]["archive"] == "held out"
+    assert main(["train", str(tmp_path / "no.toml")]) == 1
+    assert "no.toml cannot be read" in capsys.readouterr().err
+
+
+def test_help_needs_no_torch() -> None:
+    code = "import sys; sys.modules['torch'] = None; from backend.__main__ import main; sys.exit(main(['--help']))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "train" in run.stdout
+    assert "test" in run.stdout
