@@ -18,6 +18,7 @@ from .bodies import open_body
 from .clips import ClipBatch, ClipDataset, MotionDataset, needs
 from .config import Training
 from .distributed import Place
+from .measuring import windows_to_measure
 from .mixing import MixedDataset, MixedSampler, new_loader, shares_of
 from .windows import Windows
 
@@ -54,6 +55,8 @@ class Feed:
         self.body = open_body(settings.model.body, settings.model.body_files, folder)
         self.encoder = load_image_encoder(folder / settings.model.spin) if data.pictures else None
         self.validation = _opened(folder, data.validation)
+        for archive in self.validation:  # better told now than after an epoch
+            windows_to_measure(archive, data.frames, pictures=data.pictures)
         augmentation = Augmentation() if data.augment else NONE
 
         def clips(names: tuple[str, ...], number: int) -> ClipDataset | None:

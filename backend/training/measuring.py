@@ -141,6 +141,15 @@ def measure(
     return Measured(found, mean_of(list(found.values())), tuple(samples)) if found else None
 
 
+def windows_to_measure(archive: ClipArchive, length: int, *, pictures: bool) -> Windows:
+    """The windows of an archive that are measured.
+
+    Raises:
+        CaptureError: ``windows_none``.
+    """
+    return Windows([archive], length, needs=("joints3d", *needs(pictures)))
+
+
 def mean_of(figures: Sequence[Figures]) -> Figures:
     """The mean of figures that are there, and the sum of their frames."""
     values: dict[str, Any] = {}
@@ -171,7 +180,7 @@ def _said(
     network: Generator, body: Body, archive: ClipArchive, length: int, device: torch.device, encoder: ResNet50 | None
 ) -> _Said:
     """What a network says of all windows of an archive, and what is true."""
-    windows = Windows([archive], length, needs=("joints3d", *needs(encoder is not None)))
+    windows = windows_to_measure(archive, length, pictures=encoder is not None)
     parts: list[tuple[Array, Array, metrics.Flags]] = []
     total, counted = 0.0, 0
     for clips in _batches(ClipDataset(windows, pictures=encoder is not None)):

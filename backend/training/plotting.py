@@ -12,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom, pixels."""
 
 _WIDTH, _HEIGHT = 1000, 560
 _LEFT, _RIGHT, _TOP, _BOTTOM = 90, 190, 50, 60
 _INK, _FAINT, _THEIRS, _OURS = (40, 40, 40), (225, 225, 225), (120, 120, 120), (200, 60, 40)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SIZE = 0.5
 _TICKS = 6
-_LINE_PX = 17
+_DOT_PX = 6
 
 
 @dataclass(frozen=True)
@@ -64,22 +67,32 @@ def _panel(title: str, dots: Sequence[Dot]) -> Picture:
         cv2.line(picture, (_LEFT, y_of(value)), (right, y_of(value)), _FAINT, 1)
         _text(picture, f"{value:g}", (_LEFT - 48, y_of(value) + 5), _INK)
     _text(picture, f"{title}: acceleration error, mm/frame^2, over PA-MPJPE, mm", (_LEFT, _TOP - 20), _INK)
-    taken: list[tuple[int, int]] = []
-    for dot in sorted(dots, key=lambda dot: (dot.up, dot.across)):
-        colour, place = _OURS if dot.ours else _THEIRS, (x_of(dot.across), y_of(dot.up))
-        cv2.circle(picture, place, 6, colour, -1, cv2.LINE_AA)
-        label = _free((place[0] + 10, place[1] + 5), taken)
-        taken.append(label)
-        _text(picture, dot.name, label, colour)
+    places = [(x_of(dot.across), y_of(dot.up)) for dot in dots]
+    taken = [(x - _DOT_PX, y - _DOT_PX, x + _DOT_PX, y + _DOT_PX) for x, y in places]
+    for dot, (x, y) in zip(dots, places, strict=True):
+        colour = _OURS if dot.ours else _THEIRS
+        cv2.circle(picture, (x, y), _DOT_PX, colour, -1, cv2.LINE_AA)
+        (width, height), _ = cv2.getTextSize(_plain(dot.name), _FONT, _SIZE, 1)
+        box = _free((x + _DOT_PX + 4, y - height // 2, x + _DOT_PX + 4 + width, y + height // 2), taken)
+        taken.append(box)
+        _text(picture, dot.name, (box[0], box[3]), colour)
     return picture
 
 
-def _free(wanted: tuple[int, int], taken: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The place nearest to ``wanted``, above it, at which no other name is written."""
-    x, y = wanted
-    while any(abs(y - other) < _LINE_PX and abs(x - left) < _RIGHT for left, other in taken):
-        y -= 1
-    return x, y
+def _free(box: Box, taken: Sequence[Box]) -> Box:
+    """The place nearest to a box's, above or below it, that is not taken."""
+    left, top, right, bottom = box
+    for away in range(_HEIGHT):
+        for shift in (-away, away):
+            moved = (left, top + shift, right, bottom + shift)
+            if not any(_meet(moved, other) for other in taken):
+                return moved
+    return box
+
+
+def _meet(one: Box, other: Box) -> bool:
+    """Whether two boxes overlap, or almost."""
+    return all(one[axis] < other[axis + 2] + 2 and other[axis] < one[axis + 2] + 2 for axis in (0, 1))
 
 
 def _ticks(values: Sequence[float]) -> list[float]:
@@ -93,5 +106,9 @@ def _ticks(values: Sequence[float]) -> list[float]:
 
 
 def _text(picture: Picture, text: str, place: tuple[int, int], colour: tuple[int, int, int]) -> None:
-    plain = text.encode("ascii", "replace").decode()  # OpenCV's own letters are no more than these
-    cv2.putText(picture, plain, place, _FONT, 0.5, colour, 1, cv2.LINE_AA)
+    cv2.putText(picture, _plain(text), place, _FONT, _SIZE, colour, 1, cv2.LINE_AA)
+
+
+def _plain(text: str) -> str:
+    """What can be written: OpenCV's own letters are ASCII's."""
+    return text.encode("ascii", "replace").decode()

@@ -85,6 +85,7 @@ def test_what_is_missing_is_said(run) -> None:
         ('["two.clips"]', '["no.clips"]', "archive_missing"),
         ('two_d = ["two.clips"]\nthree_d = ["three.clips"]', "", "bad_setting"),
         ("frames = 4", "frames = 40", "windows_none"),
+        ('["held out.clips"]', '["two.clips"]', "windows_none"),
         ('body = "mannequin"', "", "bad_setting"),
     ):
         run.write_text(RUN.replace(before, after))

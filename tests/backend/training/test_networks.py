@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from backend.checkpoints import load_vibe
 from backend.networks.frame_based import FrameBased
 from backend.networks.vibe import Vibe
 from backend.training.config import Model
@@ -76,6 +77,13 @@ def test_an_own_network_is_read_again(tmp_path) -> None:
         assert all(torch.equal(value, network.state_dict()[name]) for name, value in read.state_dict().items())
     with pytest.raises(CaptureError, match="it has no temporal encoder"):
         new_generator(Model("gru", start="none.pt"), tmp_path)
+
+
+def test_captures_read_what_was_learned(tmp_path) -> None:
+    network = Vibe()
+    save_network(tmp_path / "best.pt", network.state_dict(), "gru", "{}")
+    read = load_vibe(tmp_path / "best.pt")
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in read.state_dict().items())
 
 
 def test_other_files_are_no_networks(tmp_path) -> None:
