@@ -104,4 +104,6 @@ def _poses(path: Path, axes: int) -> Array:
     return as_array(ORIGIN, path, "Pose", values, None, len(HUMAN36M) * axes).reshape(-1, len(HUMAN36M), axes)
 
 
-DATASET = Dataset("human36m", ORIGIN, ("train", "test"), ("joints2d", "joints3d", "boxes", "intrinsics"), _recordings)
+DATASET = Dataset(
+    "human36m", ORIGIN, ("train", "test"), ("joints2d", "joints3d", "boxes", "intrinsics", "frames"), _recordings
+)

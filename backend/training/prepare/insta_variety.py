@@ -74,4 +74,4 @@ def _numbers(path: Path, example: Mapping[str, Feature], name: str, *shape: int)
     return as_array(ORIGIN, path, name, values, int(np.prod(shape))).reshape(shape)
 
 
-DATASET = Dataset("insta-variety", ORIGIN, ("train", "test"), ("joints2d", "boxes"), _recordings)
+DATASET = Dataset("insta-variety", ORIGIN, ("train", "test"), ("joints2d", "boxes", "frames"), _recordings)

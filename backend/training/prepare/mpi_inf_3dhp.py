@@ -208,5 +208,5 @@ def fitted_intrinsics(joints2d: Array, joints3d: Array) -> Array:
 
 
 DATASET = Dataset(
-    "mpi-inf-3dhp", ORIGIN, ("train", "test"), ("joints2d", "joints3d", "boxes", "intrinsics"), _recordings
+    "mpi-inf-3dhp", ORIGIN, ("train", "test"), ("joints2d", "joints3d", "boxes", "intrinsics", "frames"), _recordings
 )

@@ -51,4 +51,4 @@ def _read(path: Path, frames: Path, split: str) -> Iterator[Track]:
     yield from with_boxes(track, np.ones(len(x), bool))
 
 
-DATASET = Dataset("penn-action", ORIGIN, ("all", "train", "test"), ("joints2d", "boxes"), _recordings)
+DATASET = Dataset("penn-action", ORIGIN, ("all", "train", "test"), ("joints2d", "boxes", "frames"), _recordings)

@@ -81,4 +81,4 @@ def _picture(path: Path, raw: Path, name: str) -> Path:
     return base.joinpath(*parts)
 
 
-DATASET = Dataset("posetrack", ORIGIN, ("train", "val"), ("joints2d", "boxes"), _recordings)
+DATASET = Dataset("posetrack", ORIGIN, ("train", "val"), ("joints2d", "boxes", "frames"), _recordings)

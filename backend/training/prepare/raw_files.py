@@ -24,6 +24,8 @@ from .pickled_lists import read_pickled_lists
 LARGEST_ARRAY = 1 << 30
 """Bytes; the longest recordings of AMASS have some tens of millions."""
 LARGEST_FILE = 1 << 31
+_LARGEST_NUMBER = 1e9
+"""Pixels, millimetres, whatever: what is larger is damage, and its products could be too large for a float."""
 _COMPRESSED, _CHUNK = 15, 1 << 20
 _PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".rar", ".7z")
 NO_MATRICES = (
@@ -194,7 +196,7 @@ def read_pickle(origin: Origin, path: Path, wanted: Collection[str]) -> dict[str
 
 
 def as_array(origin: Origin, path: Path, name: str, value: Any, *shape: int | None) -> NDArray[np.float64]:
-    """Numbers, finite, of a shape in which None stands for any length.
+    """Numbers, none of them huge, of a shape in which None stands for any length.
 
     Args:
         origin, path, name: for the error.
@@ -210,6 +212,6 @@ def as_array(origin: Origin, path: Path, name: str, value: Any, *shape: int | No
         raise origin.broken(path, f"{name} holds no numbers") from error
     if array.ndim != len(shape) or any(want not in (None, have) for want, have in zip(shape, array.shape, strict=True)):
         raise origin.broken(path, f"{name} has the shape {array.shape}")
-    if not np.isfinite(array).all():
-        raise origin.broken(path, f"not all of {name} are numbers")
+    if not (np.abs(array) < _LARGEST_NUMBER).all():
+        raise origin.broken(path, f"not all of {name} are plausible numbers")
     return array

@@ -29,6 +29,7 @@ ORIGIN = Origin(
     "3DPW may be used for non-commercial research only, and not be handed on.",
 )
 _FPS = 30.0
+_NO_ROTATION = 1e-2
 _WANTED = (
     "poses", "betas", "trans", "jointPositions", "cam_poses", "cam_intrinsics", "campose_valid", "poses2d",
 )  # fmt: skip
@@ -86,10 +87,12 @@ def _person(
         raise ORIGIN.broken(path, f"betas has {len(betas)} numbers")
     seen = as_array(ORIGIN, path, "poses2d", held["poses2d"], count, 3, len(OPENPOSE18)).transpose(0, 2, 1)
     valid = as_array(ORIGIN, path, "campose_valid", held["campose_valid"], count) > 0
-    turn, shift = cameras[:, :3, :3], cameras[:, :3, 3]
+    shift = cameras[:, :3, 3]
+    turn = np.where(valid[:, None, None], cameras[:, :3, :3], np.eye(3))
+    if np.abs(turn @ turn.transpose(0, 2, 1) - np.eye(3)).max() > _NO_ROTATION or np.linalg.det(turn).min() < 0:
+        raise ORIGIN.broken(path, "cam_poses are no rotations")
     rotations = poses.copy()
-    turned = np.where(valid[:, None, None], turn, np.eye(3)) @ Rotation.from_rotvec(poses[:, 0]).as_matrix()
-    rotations[:, 0] = Rotation.from_matrix(turned).as_rotvec()
+    rotations[:, 0] = (Rotation.from_matrix(turn) * Rotation.from_rotvec(poses[:, 0])).as_rotvec()
     # SMPL turns its body about the pelvis, which at rest is not at the origin: that place stays where it is.
     pelvis = places[:, 0] - trans
     trans = np.einsum("tij,tj->ti", turn, places[:, 0]) + shift - pelvis
@@ -130,5 +133,5 @@ def _smpl_joints(folder: Path) -> Joints:
 
 DATASET = Dataset(
     "3dpw", ORIGIN, ("train", "validation", "test"),
-    ("joints2d", "joints3d", "rotations", "betas", "trans", "boxes", "intrinsics"), _recordings,
+    ("joints2d", "joints3d", "rotations", "betas", "trans", "boxes", "intrinsics", "frames"), _recordings,
 )  # fmt: skip

@@ -58,13 +58,15 @@ def seen_enough(joints2d: Array) -> NDArray[np.bool_]:
 
 
 def with_boxes(track: Track, known: Array) -> Iterator[Track]:
-    """Pieces of a track in which all frames are known and enough joints are seen, with boxes.
+    """Pieces of a track in which all frames are known and enough joints are seen, with boxes and the frames' numbers.
 
     Args:
         track: with ``joints2d``.
         known: (T,) which frames' labels are to be used.
     """
-    for piece in _pieces(track, np.asarray(known, bool) & seen_enough(track.arrays["joints2d"])):
+    keep = np.asarray(known, bool) & seen_enough(track.arrays["joints2d"])
+    numbered = replace(track, arrays={**track.arrays, "frames": np.arange(len(track))})
+    for piece in _pieces(numbered, keep):
         yield replace(piece, arrays={**piece.arrays, "boxes": boxes_around(piece.arrays["joints2d"])})
 
 

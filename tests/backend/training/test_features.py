@@ -135,4 +135,4 @@ def test_command_line(tmp_path, spin, capsys, monkeypatch):
     command = ["prepare", "penn-action", str(tmp_path / "raw"), "-o", str(tmp_path / "c.clips"), "--limit", "1"]
     assert main([*command, "--features", str(spin), "--fps", "6", "--shortest", "2"]) == 0
     assert len(open_archive(tmp_path / "c.clips")) == 4
-    assert open_archive(tmp_path / "c.clips").columns == ("features", "joints2d", "boxes")
+    assert open_archive(tmp_path / "c.clips").columns == ("features", "joints2d", "boxes", "frames")

@@ -23,7 +23,7 @@ def test_joints_and_what_was_not_seen(tmp_path):
     assert joints[:, LEFT_WRIST] == pytest.approx(np.concatenate([marked[:, 5], np.ones((COUNT, 1))], 1), abs=1e-4)
     assert joints[:, RIGHT_ANKLE, :2] == pytest.approx(marked[:, 12], abs=1e-4)
     assert (joints[:, LEFT_ELBOW, 2] == 0).all()  # the fourth was never seen
-    assert archive.columns == ("joints2d", "boxes")
+    assert archive.columns == ("joints2d", "boxes", "frames")
 
 
 def test_boxes_hold_what_is_seen(tmp_path):

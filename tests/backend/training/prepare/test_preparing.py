@@ -148,7 +148,7 @@ def test_features_are_of_the_crops_that_networks_see(tmp_path):
     archive = prepare(
         find_dataset("penn-action"), tmp_path / "raw", tmp_path / "a.clips", Options(limit=1), encoder=encoder
     )
-    assert archive.columns == ("features", "joints2d", "boxes")
+    assert archive.columns == ("features", "joints2d", "boxes", "frames")
     for frame in (0, 7, 19):
         data = np.frombuffer((folder / f"{frame + 1:06d}.jpg").read_bytes(), np.uint8)
         picture = np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])

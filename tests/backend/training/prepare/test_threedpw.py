@@ -44,6 +44,7 @@ def test_joints_in_the_picture(made):
         assert joints[:, place, :2] == pytest.approx(marked[:, joint], abs=1e-4)
     assert joints[:, 4, 2] == pytest.approx(0.8)
     assert not joints[:, 25:].any()
+    assert archive.column("frames")[rows(archive.sequences[2])].tolist() == list(range(26, 50))
     boxes = archive.column("boxes")[rows(archive.sequences[2])]
     inside = np.abs(marked - boxes[:, None, :2]) < boxes[:, None, 2:] / 2
     assert inside.all()
@@ -112,10 +113,10 @@ class Evil:
         return os.mkdir, ("evil",)
 
 
-@pytest.mark.parametrize("fault", ["cut", "code", "object", "shape", "empty", "people"])
+@pytest.mark.parametrize("fault", ["cut", "code", "object", "shape", "empty", "people", "mirror"])
 def test_files_that_are_none(tmp_path, monkeypatch, fault):
     monkeypatch.chdir(tmp_path)
-    make_3dpw(tmp_path / "raw", pictures=False)
+    truth = make_3dpw(tmp_path / "raw", pictures=False)
     path = tmp_path / "raw" / "sequenceFiles" / "train" / f"{NAME}.pkl"
     content = path.read_bytes()
     held = {name: [np.zeros((20, 72))] for name in ("poses", "betas", "trans", "jointPositions", "poses2d")}
@@ -131,6 +132,12 @@ def test_files_that_are_none(tmp_path, monkeypatch, fault):
             path.write_bytes(pickle.dumps(held))
         case "empty":
             path.write_bytes(b"")
+        case "mirror":  # everything is as it should be but for the camera
+            entries = dict(truth[f"{NAME}/0"].other)
+            mirror = np.diag([1.0, 1, -1, 1])
+            whole = {name: [entries[name]] for name in held if name in entries}
+            cameras = entries["cameras"] @ mirror
+            path.write_bytes(pickle.dumps({**whole, "cam_poses": cameras, "cam_intrinsics": np.eye(3)}))
         case "people":
             path.write_bytes(pickle.dumps({**held, "betas": []}))
     with pytest.raises(CaptureError) as caught:
