@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""How fast clips are loaded and learned from, and how long learning waits for them, with the published settings.
+"""How many steps of learning there are in a second, and how long it waits for clips, with the published settings.
 
     python tests/benchmarks/training_speed.py [--device cuda] [--workers 2] [--steps 20]
 
-Made archives of random features, as large as asked; networks and batches as published.
+Made archives of random features; networks and batches as published. ``clip_loading.py`` is about the loader alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import argparse
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -47,21 +46,9 @@ def main() -> None:
             steps=Steps(workers=options.workers, iterations=options.steps + 2, precision=options.precision),
             device=options.device,
         )
-        alone = replace(settings, steps=replace(settings.steps, iterations=10 * options.steps))
-        print(f"loader: {_loaded(alone, folder):.0f} clips a second, {options.workers} workers")
         rate, waited = _learned(settings, folder)
         print(f"learning: {rate:.2f} steps a second of 32 clips, 16 frames; {100 * waited:.1f} % waiting for clips")
         print(f"{options.device}, {torch.get_num_threads()} threads, {options.precision}")
-
-
-def _loaded(settings: Training, folder: Path) -> float:
-    """Clips a second without learning, after the workers have started."""
-    batches = Feed(settings, folder, Place()).batches(0, 0)
-    next(batches)
-    began, count = time.perf_counter(), 0
-    for _, clips, _ in batches:
-        count += len(clips)
-    return count / (time.perf_counter() - began)
 
 
 def _learned(settings: Training, folder: Path) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -267,6 +268,24 @@ def test_half_precision_is_for_gpus(run) -> None:
     run.write_text(RUN.replace("save_every", 'precision = "float16"\nsave_every'))
     with pytest.raises(CaptureError, match="needs a GPU"):
         train(run, Console())
+
+
+def test_half_precision_leaves_out_steps_that_overflow(run) -> None:
+    trainer, feed = new_trainer(run)
+    steps = replace(trainer.settings.steps, precision="float16")
+    trainer.settings = replace(trainer.settings, steps=steps)  # a GPU's sums on the CPU, slow and alike
+    trainer.parts.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**30)
+    generator = trainer.parts.generator
+    before = {name: value.clone() for name, value in generator.named_parameters()}
+    for number, clips, motion in feed.batches(0, 0):
+        trainer.step(clips, motion)
+        moved = [not torch.equal(value, before[name]) for name, value in generator.named_parameters()]
+        if number == 0:
+            assert not any(moved)
+            assert trainer.parts.scaler.get_scale() == 2.0**29
+            trainer.parts.scaler.update(16.0)
+    assert all(moved)
+    assert trainer.parts.scaler.get_scale() == 16.0
 
 
 def test_a_run_without_discriminator_and_without_validation(run) -> None:
