@@ -81,7 +81,7 @@ def _read(name: str, space: Path, picture: Path, video: Path) -> Iterator[Track]
         "intrinsics": np.tile(fitted_intrinsics(joints2d, joints3d), (count, 1)),
     }
     track = Track(name, fps, arrays, VideoPictures(ORIGIN, video, range(count)))
-    yield from with_boxes(track, np.ones(count, bool))
+    yield from with_boxes(track)
 
 
 def _poses(path: Path, axes: int) -> Array:

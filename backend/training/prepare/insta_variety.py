@@ -66,7 +66,7 @@ def _track(path: Path, name: str, example: Mapping[str, Feature]) -> Iterator[Tr
     joints = np.concatenate([body, face, toes], axis=1)
     joints[..., 2] = np.clip(joints[..., 2], 0, 1)
     track = Track(name, _FPS, {"joints2d": to_49(INSTA_VARIETY, joints)}, PictureBytes(ORIGIN, path, pictures))
-    yield from with_boxes(track, np.ones(count, bool))
+    yield from with_boxes(track)
 
 
 def _numbers(path: Path, example: Mapping[str, Feature], name: str, *shape: int) -> NDArray[np.float64]:

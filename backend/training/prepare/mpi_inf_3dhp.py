@@ -76,7 +76,8 @@ def _train(folder: Path, name: str) -> Iterator[Track]:
             raise ORIGIN.broken(path, "it has other numbers of frames in the picture and in space")
         if number not in cameras:
             raise ORIGIN.broken(folder / "camera.calibration", f"it has no camera {number}")
-        pictures, fps = _video(folder, number, len(joints2d))
+        pictures, fps, count = _video(folder, number, len(joints2d))
+        joints2d, joints3d = joints2d[:count], joints3d[:count]
         yield from _track(f"{name}/video_{number}", fps, MPI_INF_3DHP_28, joints2d, joints3d, cameras[number], pictures)
 
 
@@ -89,14 +90,15 @@ def _of_camera(path: Path, name: str, cells: Any, camera: int, axes: int) -> Arr
     return as_array(ORIGIN, path, name, cells[camera], None, axes * joints).reshape(-1, joints, axes)
 
 
-def _video(folder: Path, camera: int, count: int) -> tuple[Pictures, float]:
-    """The pictures of a camera, as its video or taken out of it, and frames per second."""
+def _video(folder: Path, camera: int, count: int) -> tuple[Pictures, float, int]:
+    """The pictures of a camera, as its video or taken out of it, frames per second, and how many there are."""
     video = folder / "imageSequence" / f"video_{camera}.avi"
-    extracted = folder / "imageFrames" / f"video_{camera}"
-    files = sorted(extracted.glob("*.jpg"))
+    files = sorted((folder / "imageFrames" / f"video_{camera}").glob("*.jpg"))
     if not video.is_file() and len(files) >= count:
-        return PictureFiles(ORIGIN, tuple(files[:count])), _FPS
-    return VideoPictures(ORIGIN, video, range(count)), video_facts(ORIGIN, video)[0] if video.is_file() else _FPS
+        return PictureFiles(ORIGIN, tuple(files[:count])), _FPS, count
+    fps, frames = video_facts(ORIGIN, video) if video.is_file() else (_FPS, 0)
+    count = min(count, frames) if frames else count  # one that was cut off later still says how many it had
+    return VideoPictures(ORIGIN, video, range(count)), fps, count
 
 
 def _tests(raw: Path) -> Sequence[Recording]:
@@ -161,8 +163,7 @@ def _track(
         "joints3d": to_49(order, np.concatenate([joints3d, np.ones_like(joints3d[..., :1])], axis=-1)),
         "intrinsics": np.tile(camera.intrinsics, (len(joints2d), 1)),
     }
-    known = np.ones(len(joints2d), bool) if valid is None else valid
-    yield from with_boxes(Track(name, fps, arrays, pictures), known)
+    yield from with_boxes(Track(name, fps, arrays, pictures), valid)
 
 
 def read_calibration(path: Path) -> dict[int, Camera]:

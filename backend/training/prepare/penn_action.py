@@ -48,7 +48,7 @@ def _read(path: Path, frames: Path, split: str) -> Iterator[Track]:
     marked = np.stack([x - 1, y - 1, visible > 0], axis=-1)
     files = tuple(frames / f"{number + 1:06d}.jpg" for number in range(len(x)))
     track = Track(path.stem, _FPS, {"joints2d": to_49(PENN_ACTION, marked)}, PictureFiles(ORIGIN, files))
-    yield from with_boxes(track, np.ones(len(x), bool))
+    yield from with_boxes(track)
 
 
 DATASET = Dataset("penn-action", ORIGIN, ("all", "train", "test"), ("joints2d", "boxes", "frames"), _recordings)

@@ -142,7 +142,7 @@ def decoded(origin: Origin, path: Path, data: bytes) -> Picture:
         raise origin.broken(path, error) from error
     if picture is None:
         raise origin.broken(path, "a picture cannot be decoded")
-    return np.ascontiguousarray(picture[..., ::-1]).astype(np.uint8, copy=False)
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
 def cut_surroundings(picture: Picture, box: NDArray[np.floating]) -> tuple[bytes, NDArray[np.float32]]:

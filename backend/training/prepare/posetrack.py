@@ -68,7 +68,7 @@ def _person(
             marked[number] = np.concatenate([joints[:, :2], joints[:, 2:] > 0], axis=1)
     paths = tuple(_picture(path, raw, files[image]) for image in images)
     track = Track(name, _FPS, {"joints2d": to_49(POSETRACK, marked)}, PictureFiles(ORIGIN, paths))
-    yield from with_boxes(track, np.array([image in marks for image in images]))
+    yield from with_boxes(track)
 
 
 def _picture(path: Path, raw: Path, name: str) -> Path:

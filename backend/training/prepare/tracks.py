@@ -57,14 +57,16 @@ def seen_enough(joints2d: Array) -> NDArray[np.bool_]:
     return (joints2d[..., 2] > SEEN).sum(axis=-1) >= FEWEST_JOINTS
 
 
-def with_boxes(track: Track, known: Array) -> Iterator[Track]:
+def with_boxes(track: Track, known: Array | None = None) -> Iterator[Track]:
     """Pieces of a track in which all frames are known and enough joints are seen, with boxes and the frames' numbers.
 
     Args:
         track: with ``joints2d``.
-        known: (T,) which frames' labels are to be used.
+        known: (T,) which frames' labels are to be used; None for all.
     """
-    keep = np.asarray(known, bool) & seen_enough(track.arrays["joints2d"])
+    keep = seen_enough(track.arrays["joints2d"])
+    if known is not None:
+        keep &= np.asarray(known, bool)
     numbered = replace(track, arrays={**track.arrays, "frames": np.arange(len(track))})
     for piece in _pieces(numbered, keep):
         yield replace(piece, arrays={**piece.arrays, "boxes": boxes_around(piece.arrays["joints2d"])})
