@@ -65,7 +65,7 @@ def _read(path: Path, name: str) -> Iterator[Track]:
         "rotations": np.concatenate([body[:, :_BODY_JOINTS], body[:, _HANDS[joints]]], axis=1),
         "trans": as_array(ORIGIN, path, "trans", held["trans"], count, 3),
     }
-    betas = as_array(ORIGIN, path, "betas", held["betas"], None)
+    betas = as_array(ORIGIN, path, "betas", held["betas"].reshape(-1), None)
     if joints == 52 and len(betas) >= 10:  # SMPL-X's shapes are others
         arrays["betas"] = np.tile(betas[:10], (count, 1))
     yield Track(name, fps, arrays)

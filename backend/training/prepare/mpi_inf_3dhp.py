@@ -115,7 +115,7 @@ def _test(folder: Path) -> Iterator[Track]:
     count, joints = len(held["annot2"]), len(MPI_INF_3DHP_17)
     joints2d = as_array(ORIGIN, path, "annot2", held["annot2"], None, 1, joints, 2)[:, 0]
     joints3d = as_array(ORIGIN, path, "annot3", held["annot3"], count, 1, joints, 3)[:, 0] * _MM
-    valid = as_array(ORIGIN, path, "valid_frame", held["valid_frame"], count, 1)[:, 0] > 0
+    valid = as_array(ORIGIN, path, "valid_frame", held["valid_frame"].reshape(-1), count) > 0
     width, height = _WIDE_PX if folder.name in ("TS5", "TS6") else _SIDE_PX
     camera = Camera(width, height, fitted_intrinsics(joints2d[valid], joints3d[valid]))
     files = tuple(folder / "imageSequence" / f"img_{number + 1:06d}.jpg" for number in range(count))

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .joint_orders import POSETRACK, to_49
 from .pictures import PictureFiles
@@ -45,30 +46,30 @@ def _read(path: Path, raw: Path) -> Iterator[Track]:
         for entry in held["annotations"]:
             if entry.get("keypoints"):
                 people[int(entry["track_id"])][int(entry["image_id"])] = entry["keypoints"]
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise ORIGIN.broken(path, f"it lacks what it should say ({error!r})") from error
-    if order != [name for name, _ in POSETRACK]:
+    names = [name for name, _ in POSETRACK]
+    if sorted(order) != sorted(names):
         raise ORIGIN.broken(path, f"its joints are {', '.join(order)}")
     images = sorted(files)  # their numbers grow with time
     for person, marks in sorted(people.items()):
         if not marks.keys() <= files.keys():
             raise ORIGIN.broken(path, f"person {person} is marked in a picture that it does not name")
         first, last = images.index(min(marks)), images.index(max(marks))
-        yield from _person(path, f"{path.stem}/{person}", marks, images[first : last + 1], files, raw)
+        marked = _marked(path, marks, images[first : last + 1])[:, [order.index(name) for name in names]]
+        paths = tuple(_picture(path, raw, files[image]) for image in images[first : last + 1])
+        arrays = {"joints2d": to_49(POSETRACK, marked), "frames": np.arange(first, last + 1)}
+        yield from with_boxes(Track(f"{path.stem}/{person}", _FPS, arrays, PictureFiles(ORIGIN, paths)))
 
 
-def _person(
-    path: Path, name: str, marks: Mapping[int, Any], images: Sequence[int], files: Mapping[int, str], raw: Path
-) -> Iterator[Track]:
-    """A person from the first picture in which they are marked to the last, cut where they are not."""
+def _marked(path: Path, marks: Mapping[int, Any], images: Sequence[int]) -> NDArray[np.float64]:
+    """(T, 17, 3) pixels and whether they are marked, in the file's order; zeros where the person is not."""
     marked = np.zeros((len(images), len(POSETRACK), 3))
     for number, image in enumerate(images):
         if image in marks:
             joints = as_array(ORIGIN, path, "keypoints", marks[image], 3 * len(POSETRACK)).reshape(-1, 3)
             marked[number] = np.concatenate([joints[:, :2], joints[:, 2:] > 0], axis=1)
-    paths = tuple(_picture(path, raw, files[image]) for image in images)
-    track = Track(name, _FPS, {"joints2d": to_49(POSETRACK, marked)}, PictureFiles(ORIGIN, paths))
-    yield from with_boxes(track)
+    return marked
 
 
 def _picture(path: Path, raw: Path, name: str) -> Path:

@@ -58,7 +58,7 @@ def seen_enough(joints2d: Array) -> NDArray[np.bool_]:
 
 
 def with_boxes(track: Track, known: Array | None = None) -> Iterator[Track]:
-    """Pieces of a track in which all frames are known and enough joints are seen, with boxes and the frames' numbers.
+    """Pieces of a track in which all frames are known and enough joints are seen, with boxes, and the frames' numbers where they are not given.
 
     Args:
         track: with ``joints2d``.
@@ -67,7 +67,7 @@ def with_boxes(track: Track, known: Array | None = None) -> Iterator[Track]:
     keep = seen_enough(track.arrays["joints2d"])
     if known is not None:
         keep &= np.asarray(known, bool)
-    numbered = replace(track, arrays={**track.arrays, "frames": np.arange(len(track))})
+    numbered = replace(track, arrays={"frames": np.arange(len(track)), **track.arrays})
     for piece in _pieces(numbered, keep):
         yield replace(piece, arrays={**piece.arrays, "boxes": boxes_around(piece.arrays["joints2d"])})
 

@@ -40,18 +40,42 @@ def test_the_folder_of_the_annotations_will_do(tmp_path):
     assert len(archive) == 45
 
 
-@pytest.mark.parametrize("fault", ["cut", "list", "order", "lost", "numbers", "outside", "absolute"])
+def test_joints_are_known_by_their_names(tmp_path):
+    truth = make_posetrack(tmp_path / "raw")
+    path = tmp_path / "raw" / "posetrack_data" / "annotations" / "train" / f"{NAME}.json"
+    held = json.loads(path.read_text(encoding="utf-8"))
+    held["categories"][0]["keypoints"].reverse()
+    path.write_text(json.dumps(held), encoding="utf-8")
+    archive = prepare(DATASET, tmp_path / "raw", tmp_path / "a.clips", Options())
+    marked = truth[f"{NAME}/0"].joints2d
+    assert archive.column("joints2d")[:45, LEFT_WRIST, :2] == pytest.approx(marked[:, 16 - 9], abs=1e-4)
+
+
+def test_frames_are_those_of_the_video(tmp_path):
+    make_posetrack(tmp_path / "raw")
+    path = tmp_path / "raw" / "posetrack_data" / "annotations" / "train" / f"{NAME}.json"
+    held = json.loads(path.read_text(encoding="utf-8"))
+    first = min(image["id"] for image in held["images"]) + 10
+    held["annotations"] = [entry for entry in held["annotations"] if entry["image_id"] >= first]
+    path.write_text(json.dumps(held), encoding="utf-8")
+    archive = prepare(DATASET, tmp_path / "raw", tmp_path / "a.clips", Options(limit=1))
+    assert archive.column("frames")[:35].tolist() == list(range(10, 45))
+
+
+@pytest.mark.parametrize("fault", ["cut", "list", "order", "lost", "numbers", "infinite", "outside", "absolute"])
 def test_damaged(tmp_path, fault):
     make_posetrack(tmp_path / "raw")
     path = tmp_path / "raw" / "posetrack_data" / "annotations" / "train" / f"{NAME}.json"
     held = json.loads(path.read_text(encoding="utf-8"))
     match fault:
         case "order":
-            held["categories"][0]["keypoints"].reverse()
+            held["categories"][0]["keypoints"][3] = "left_eye"
         case "lost":
             del held["images"][3]
         case "numbers":
             held["annotations"][0]["keypoints"][0] = "many"
+        case "infinite":
+            held["images"][0]["id"] = float("inf")
         case "outside":
             held["images"][0]["file_name"] = "../../../etc/passwd"
         case "absolute":
