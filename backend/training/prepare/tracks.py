@@ -58,7 +58,9 @@ def seen_enough(joints2d: Array) -> NDArray[np.bool_]:
 
 
 def with_boxes(track: Track, known: Array | None = None) -> Iterator[Track]:
-    """Pieces of a track in which all frames are known and enough joints are seen, with boxes, and the frames' numbers where they are not given.
+    """Pieces of a track in which all frames are known and enough joints are seen.
+
+    They have boxes, and the frames' numbers in the track where they have no others.
 
     Args:
         track: with ``joints2d``.
