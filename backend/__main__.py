@@ -190,8 +190,9 @@ def train(options: argparse.Namespace, session: Session) -> int:
     from .training.trainer import train as train_network
 
     trained = train_network(Path(options.config), Console())
-    measured = f", error {trained.error_mm:.1f} mm" if math.isfinite(trained.error_mm) else ""
-    print(f"{trained.network}{measured}")
+    if trained is not None:  # of several processes, one speaks
+        measured = f", error {trained.error_mm:.1f} mm" if math.isfinite(trained.error_mm) else ""
+        print(f"{trained.network}{measured}")
     return DONE
 
 

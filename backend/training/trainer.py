@@ -243,8 +243,10 @@ class Trained:
     error_mm: float
 
 
-def train(path: Path, console: Console) -> Trained:
+def train(path: Path, console: Console) -> Trained | None:
     """Trains what a TOML file describes, or goes on with it; under ``torchrun`` as one of several processes.
+
+    What it came to is said by the process that leads, None by the others.
 
     Args:
         path: of the file.
@@ -267,6 +269,8 @@ def train(path: Path, console: Console) -> Trained:
             trainer.run(curves)
         finally:
             curves.close()
+        if not place.leads:
+            return None
         return Trained(output / (BEST if (output / BEST).exists() else LAST), trainer.parts.progress.best)
 
 

@@ -177,6 +177,8 @@ def assert_same(one, other) -> None:
 
 
 def test_two_processes_have_the_gradients_of_one(run, tmp_path) -> None:
+    # Three clips with 2D labels and one with 3D ones, which only the second process gets.
+    run.write_text(RUN.replace("frames = 4", "frames = 4\nshare_2d = 0.75"))
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *PROGRAM[1:],
         "gradients", str(run), str(tmp_path / "two.pt"),
