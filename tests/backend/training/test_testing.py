@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from backend.training import testing
 from backend.training.networks import empty_generator
+from backend.training.prepare import human36m, mpi_inf_3dhp, threedpw
 from backend.training.state import save_network
 from backend.training.testing import PLOT, REPORT, compare, published_on
 from tests.training_data import write_archive
@@ -93,9 +95,15 @@ def test_published_numbers_are_those_of_the_papers_and_corrections_are_marked() 
     marked = {(row.method, row.with_3dpw) for row in rows if row.corrected}
     assert marked == {("VIBE", False), ("VIBE", True)}
     assert {row.method for row in published_on("human36m")} == {"VIBE", "TCMR", "MEVA", "DTS-VIBE"}
-    assert len(published_on("mpi_inf_3dhp")) == 6
+    assert len(published_on("mpi-inf-3dhp")) == 6
     assert published_on("mine") == ()
     assert all(row.source for row in rows)
+
+
+def test_published_rows_are_of_datasets_that_can_be_prepared() -> None:
+    rows = json.loads(Path(testing.__file__).with_name("published_rows.json").read_text(encoding="utf-8"))["rows"]
+    assert {row["dataset"] for row in rows} == {"3dpw", mpi_inf_3dhp.DATASET.name, human36m.DATASET.name}
+    assert threedpw.DATASET.name == "3dpw"
 
 
 @pytest.mark.parametrize(
