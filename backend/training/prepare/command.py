@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vibe_blender.contract.errors import CaptureError
 
@@ -25,14 +25,21 @@ MODULES = {
 """Module of each dataset by its name on the command line."""
 ARCHIVE = "archive"
 """Instead of a dataset's name: an archive whose pictures are to get features."""
+RENDERED = "rendered"
+"""Instead of a dataset's name: our own, made of motions."""
 _LEAST_SECONDS = 0.1
 
 
 def add_prepare_arguments(command: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``vibe prepare``."""
     add = command.add_argument
-    add("dataset", metavar="DATASET", choices=(*MODULES, ARCHIVE), help=f"{', '.join(MODULES)}, or {ARCHIVE}")
-    add("raw", metavar="RAW", help=f"its folder as downloaded; with {ARCHIVE}, a .clips folder with pictures")
+    add(
+        "dataset",
+        metavar="DATASET",
+        choices=(*MODULES, RENDERED, ARCHIVE),
+        help=f"{', '.join(MODULES)}, {RENDERED} or {ARCHIVE}",
+    )
+    add("raw", metavar="RAW", help=f"its folder as downloaded; {RENDERED}: of motions; {ARCHIVE}: .clips with pictures")
     add(
         "-o", dest="out", metavar="OUT.clips", required=True, help="folder to write; an interrupted one is gone on with"
     )
@@ -43,6 +50,13 @@ def add_prepare_arguments(command: argparse.ArgumentParser) -> None:
     add("--features", default="", metavar="SPIN.pth.tar", help="add features, by SPIN's published checkpoint")
     add("--images", action="store_true", help="keep the pictures of people")
     add("--models", default="", metavar="DIR", help="3dpw: SMPL's files, for joints that only its skin tells")
+    own = command.add_argument_group(
+        RENDERED, "pictures of the mannequin; --limit is the number of scenes"
+    ).add_argument
+    own("--only", action="append", default=[], metavar="PATTERN", help="motions that may be shown, such as 'CMU/*'")
+    own("--exclude", default="", metavar="FILE", help="motions, or frames of them, that must not be shown, a line each")
+    own("--backgrounds", default="", metavar="DIR", help="your own pictures, to be behind people")
+    own("--set", action="append", default=[], metavar="NAME=NUMBER", help="seed, frames, workers, samples, people, ...")
     command.set_defaults(refuse=command.error)
 
 
@@ -55,8 +69,12 @@ def prepare(options: argparse.Namespace) -> str:
     raw, out, spin = Path(options.raw), Path(options.out), Path(options.features) if options.features else None
     if options.models and options.dataset != "3dpw":
         options.refuse("--models is for 3dpw only")
+    if options.dataset != RENDERED and (options.only or options.exclude or options.backgrounds or options.set):
+        options.refuse(f"--only, --exclude, --backgrounds and --set are for {RENDERED} only")
     line = _Line()
-    if options.dataset == ARCHIVE:
+    if options.dataset == RENDERED:
+        archive = _render(options, raw, out, line)
+    elif options.dataset == ARCHIVE:
         archive = _add_features(options, raw, out, spin, line)
     else:
         from .preparing import Options
@@ -95,6 +113,18 @@ def _add_features(options: argparse.Namespace, raw: Path, out: Path, spin: Path 
     if options.split or options.limit or options.fps:
         options.refuse("--split, --limit and --fps are for datasets only")
     return add_features(open_archive(raw), out, spin_encoder(spin), images=options.images, progress=line.show)
+
+
+def _render(options: argparse.Namespace, motions: Path, out: Path, line: _Line) -> ClipArchive:
+    from .rendered import prepare_rendered, render_options
+
+    if options.features or options.models:
+        options.refuse(f"--features and --models are not for {RENDERED}; `vibe prepare {ARCHIVE}` adds features")
+    choices: dict[str, Any] = {"split": options.split or None, "scenes": options.limit, "fps": options.fps}
+    choices |= {"shortest": options.shortest, "only": tuple(options.only)}
+    choices |= {name: Path(getattr(options, name)) for name in ("exclude", "backgrounds") if getattr(options, name)}
+    chosen = render_options(choices, options.set)
+    return prepare_rendered(motions, out, chosen, lambda state: line.show(state.done, state.total, state.frames))
 
 
 def _count(text: str) -> int:

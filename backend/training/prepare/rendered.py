@@ -17,7 +17,7 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
 from queue import SimpleQueue
@@ -76,7 +76,7 @@ class RenderOptions:
         workers: how many programs render at once; 0 for as many as there are cores.
     """
 
-    scenes: int = 1600
+    scenes: int = 1000
     frames: int = 64
     fps: float = 30.0
     seed: int = 0
@@ -179,13 +179,42 @@ def joint_places() -> tuple[int, ...]:
     )  # fmt: skip
 
 
-def _check(options: RenderOptions) -> None:
+def render_options(choices: Mapping[str, Any], numbers: Sequence[str]) -> RenderOptions:
+    """Options of what was typed.
+
+    Args:
+        choices: by name; None for what is not chosen.
+        numbers: more of them, ``NAME=NUMBER`` each.
+
+    Raises:
+        CaptureError: ``bad_option``.
+    """
+    options = replace(RenderOptions(), **{name: value for name, value in choices.items() if value is not None})
+    kinds = {field.name: type(getattr(options, field.name)) for field in fields(options)}
+    known = [name for name, kind in kinds.items() if kind in (int, float)]
+    for text in numbers:
+        name, _, number = text.partition("=")
+        try:
+            options = replace(options, **{known[known.index(name)]: kinds[name](number)})
+            _check_ranges(options)
+        except ValueError as error:
+            raise CaptureError(
+                "bad_option", f"{text!r} sets nothing.", f"Write NAME=NUMBER, of {', '.join(known)}."
+            ) from error
+    return options
+
+
+def _check_ranges(options: RenderOptions) -> None:
     shares = (options.crowded, options.occluders, options.blurred, options.spoiled)
     whole = (options.scenes, options.frames, options.people, options.picture_px, options.samples, options.shortest)
     if min(whole) < 1 or not all(0.0 <= share <= 1.0 for share in shares) or not 1.0 <= options.fps <= 1000.0:
         raise ValueError(f"{options}")
     if options.seed < 0 or options.workers < 0:
         raise ValueError(f"{options}")
+
+
+def _check(options: RenderOptions) -> None:
+    _check_ranges(options)
     if importlib.util.find_spec("bpy") is None:
         raise CaptureError(
             "bpy_missing", "Rendering needs Blender as a Python package, bpy, which is not installed.",

@@ -16,10 +16,11 @@ torch = pytest.importorskip("torch")
 
 from scipy.spatial.transform import Rotation
 
+from backend.__main__ import main
 from backend.body import model
 from backend.training.archive import open_archive
 from backend.training.bodies import mannequin_body
-from backend.training.prepare.rendered import RenderOptions, joint_places, plan_scenes, prepare_rendered
+from backend.training.prepare.rendered import RenderOptions, joint_places, plan_scenes, prepare_rendered, render_options
 from backend.training.rendering.framing import surroundings
 from backend.training.rendering.labels import BEHIND_ITSELF, BEHIND_OTHERS, SEEN
 from backend.training.rendering.looks import CLEAN, PLAIN, Finish
@@ -231,3 +232,22 @@ def test_what_cannot_be_rendered(rendered, tmp_path):
     broken = make_motions(tmp_path / "broken", joints=30)
     error = refused(broken, tmp_path / "d.clips", QUICK)
     assert (error.code, "90 numbers" in error.message) == ("dataset_broken", True)
+
+
+def test_options_as_typed():
+    options = render_options({"split": "", "scenes": 5, "fps": None}, ["seed=7", "blurred=0.25"])
+    assert (options.scenes, options.fps, options.seed, options.blurred) == (5, 30.0, 7, 0.25)
+    for text in ("seed", "seed=x", "seed=-1", "blurred=2", "split=3", "none=1", "samples=0"):
+        with pytest.raises(CaptureError) as caught:
+            render_options({}, [text])
+        assert (caught.value.code, repr(text) in caught.value.message) == ("bad_option", True)
+
+
+def test_command(tmp_path, capsys):
+    motions = make_motions(tmp_path / "m")
+    arguments = ["prepare", "rendered", str(motions), "-o", str(tmp_path / "r.clips"), "--split", "val", "--limit", "1"]
+    small = [item for text in ("frames=3", "picture_px=32", "samples=1", "seed=4") for item in ("--set", text)]
+    assert main([*arguments, "--shortest", "2", "--only", "CMU/00/*", *small]) == 0
+    archive = open_archive(tmp_path / "r.clips")
+    assert archive.facts.split == "val"
+    assert f"{len(archive)} frames" in capsys.readouterr().out
