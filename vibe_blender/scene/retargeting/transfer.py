@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import bpy
@@ -14,11 +15,13 @@ from ...motion.retargeting.bone_map import BoneMap, Switch, check_usable
 from ...motion.retargeting.rig import BoneMotion, pose_of
 from ...motion.retargeting.settings import Retarget
 from ...motion.retargeting.solving import solve
+from ..animation import assigned_curves
+from ..ownership import read_keys
 from ..steps import Steps, run_through
 from .bake import baking
 from .keys import check_layers, is_held, locked, write_motion
 from .live import is_bound
-from .rigs import check_armature, check_own, held_pose, is_plain, moved_otherwise, read_rig
+from .rigs import check_armature, check_own, held_pose, is_plain, moved_otherwise, path_of, read_rig, with_ancestors
 from .source import sampling_source, source_frames, source_map, source_rig, source_stands
 from .switches import put_back, set_switches
 
@@ -122,7 +125,7 @@ def retargeting(
     motion = yield from solving(source, target, bone_map, settings, source_parts=source_parts)
     name = name or f"{target.name} {source.name}"
     before = target.animation_data.action if target.animation_data else None
-    warnings = warnings_of(target, motion)
+    warnings = warnings_of(target, motion, settings)
     switches = tuple(set_switches(target, bone_map, settings.limbs))
     try:
         if is_plain(target, bone_map):
@@ -158,9 +161,12 @@ def without_driven_twists(target: bpy.types.Object, bone_map: BoneMap) -> BoneMa
     return bone_map if len(free) == len(bone_map.twists) else replace(bone_map, twists=free)
 
 
-def warnings_of(target: bpy.types.Object, motion: BoneMotion) -> tuple[str, ...]:
+def warnings_of(target: bpy.types.Object, motion: BoneMotion, settings: Retarget) -> tuple[str, ...]:
     """What the user is to know of a target before it is given a motion."""
     found = []
+    below = _animated(target, with_ancestors(target, motion.bones) - set(motion.bones))
+    if below and settings.result == "nla":
+        found.append(f"Animation below the new strip moves {_listed(below)}, and the whole motion with it.")
     held = [name for name in motion.moved if is_held(target.pose.bones[name])]
     shut = [name for name in locked(target, motion.bones, motion.moved) if name not in held]
     strayed = [name for name in motion.bones if name not in motion.moved and _is_off(target.pose.bones[name])]
@@ -173,6 +179,16 @@ def warnings_of(target: bpy.types.Object, motion: BoneMotion) -> tuple[str, ...]
     if target.data.pose_position == "REST":
         found.append(f"{target.name} shows its rest position: choose Pose Position to see the motion.")
     return tuple(found)
+
+
+def _animated(target: bpy.types.Object, names: Collection[str]) -> list[str]:
+    """Those of the bones that an action or a strip of the armature moves."""
+    animation = target.animation_data
+    strips = [strip for track in animation.nla_tracks for strip in track.strips] if animation else []
+    actions = [action for action in (strip.action for strip in strips) if action is not None]
+    paths = {curve.data_path for action in dict.fromkeys(actions) for curve, _ in read_keys(action)}
+    paths |= {curve.data_path for curve in assigned_curves(target)}
+    return sorted(name for name in names if any(path.startswith(path_of(name, "")) for path in paths))
 
 
 def _is_off(bone: bpy.types.PoseBone) -> bool:

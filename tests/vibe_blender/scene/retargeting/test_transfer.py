@@ -336,6 +336,17 @@ def test_what_the_user_is_to_know_is_said(source, mixamo) -> None:
     assert len(warnings) == 3
 
 
+def test_animation_below_a_strip_that_carries_the_motion_along_is_told(scene, source) -> None:
+    known = character("Unreal 5")
+    target = add_character(known, scene.collection)
+    loose = known.true_map.with_part("root", ())
+    assert give(source, target, loose, Retarget(feet=0.0, result="nla")).warnings == ()
+    target.pose.bones["root"].keyframe_insert("location", frame=1)
+    for _ in range(2):  # as the active action, and as a strip
+        (text,) = give(source, target, loose, Retarget(feet=0.0, result="nla")).warnings
+        assert "root" in text
+
+
 def test_a_rig_that_is_not_plain_is_baked_and_its_switches_are_told(source, mixamo, monkeypatch) -> None:
     known = character("Mixamo").true_map
     arm = known.bones("left_shoulder")[0]
