@@ -170,7 +170,10 @@ def _earlier(target: bpy.types.Object, name: str) -> list[bpy.types.Action]:
     return [
         action
         for action in dict.fromkeys(used)
-        if action is not None and action.get(_OF) == name and action.users == 1 and action.library is None
+        if action is not None
+        and action.get(_OF) == name
+        and action.users - action.use_fake_user == 1
+        and action.library is None
     ]
 
 
