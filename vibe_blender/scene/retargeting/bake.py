@@ -22,6 +22,7 @@ from ..steps import Steps
 from .keys import write_motion
 from .leader import lead, let_go
 from .rigs import read_rig
+from .switches import set_switches
 
 _REHEARSAL = "vibe_rehearsal"
 """Custom property of the passing scene and of the copy in it."""
@@ -35,7 +36,7 @@ def baking(
     Closed before its end, it leaves nothing.
 
     Args:
-        target: an armature object that follows nothing else, its switches set.
+        target: an armature object that follows nothing else.
         bone_map: of it.
         motion: of its FK controls.
         settings: which controls get keys, and what becomes of the action.
@@ -46,20 +47,23 @@ def baking(
     """
     if settings.limbs == "ik":
         motion = with_ik(read_rig(target), bone_map, motion)
-    pose = yield from rehearsing(target, motion, settings.result)
+    pose = yield from rehearsing(target, bone_map, motion, settings)
+    set_switches(target, bone_map, settings.limbs)  # the action before may have moved them since
     return write_motion(target, name, motion.frames, motion.bones, pose, motion.moved, settings)
 
 
-def rehearsing(target: bpy.types.Object, motion: BoneMotion, result: Result) -> Steps[Pose]:
+def rehearsing(target: bpy.types.Object, bone_map: BoneMap, motion: BoneMotion, settings: Retarget) -> Steps[Pose]:
     """The pose channels (T, M, ...) by which a rig comes to a motion; nothing of it is changed.
 
     Args:
         target: an armature object.
-        motion: of some of its bones.
-        result: what becomes of the motion: a layer above the rig's animation is to be heard over that.
+        bone_map: of it.
+        motion: of the controls that are to get keys.
+        settings: which controls that are; and a layer above the rig's animation is to be seen over that.
     """
     found = np.empty((len(motion.frames), len(motion.bones), 4, 4))
-    with _rehearsal(target, result) as (scene, twin):
+    with _rehearsal(target, settings.result) as (scene, twin):
+        set_switches(twin, bone_map, settings.limbs)
         lead(twin, motion)
         yield
         for number, frame in enumerate(np.asarray(motion.frames, float)):
@@ -85,6 +89,9 @@ def _rehearsal(target: bpy.types.Object, result: Result) -> Iterator[tuple[bpy.t
         twin = target.copy()
         twin[_REHEARSAL] = True
         twin.hide_viewport = False  # what is hidden is not evaluated
+        if twin.data.pose_position == "REST":
+            twin.data = twin.data.copy()
+            twin.data[_REHEARSAL], twin.data.pose_position = True, "POSE"
         let_go(twin)
         if (animation := twin.animation_data) is not None and result != "nla":
             animation.use_tweak_mode = False
@@ -106,3 +113,5 @@ def remove_rehearsals() -> None:
     for twin in [thing for thing in bpy.data.objects if _REHEARSAL in thing]:
         let_go(twin)
         bpy.data.objects.remove(twin)
+    for data in [data for data in bpy.data.armatures if _REHEARSAL in data]:
+        bpy.data.armatures.remove(data)

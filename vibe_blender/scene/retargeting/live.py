@@ -14,7 +14,7 @@ from ...motion.retargeting.bone_map import BoneMap, Switch
 from ...motion.retargeting.ik import with_ik
 from ...motion.retargeting.settings import Retarget
 from .leader import lead, leader_of, let_go, names_since
-from .rigs import check_own, moves_itself, read_rig
+from .rigs import check_own, moved_otherwise, read_rig
 from .switches import put_back, set_switches
 
 _SOURCE, _MAP, _SETTINGS, _SWITCHES = "vibe_source", "vibe_map", "vibe_settings", "vibe_switches"
@@ -38,10 +38,9 @@ def bind(source: bpy.types.Object, target: bpy.types.Object, bone_map: BoneMap, 
     from .transfer import solved  # which asks this module who is bound
 
     check_own(target)
-    if settings.twist > 0.0:
-        free = tuple(twist for twist in bone_map.twists if moves_itself(target, (twist.bone,), ours_count=False))
-        bone_map = replace(bone_map, twists=free)
-    motion = solved(source, target, bone_map, settings)
+    driven = moved_otherwise(target, ours_count=False)
+    usable = replace(bone_map, twists=tuple(twist for twist in bone_map.twists if twist.bone not in driven))
+    motion = solved(source, target, usable, settings)
     if settings.limbs == "ik":
         motion = with_ik(read_rig(target), bone_map, motion)
     put_back(target, _switches(leader_of(target)))  # of the map before

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: E402 (what follows needs bpy)
+from dataclasses import replace
+
+import pytest
+
+bpy = pytest.importorskip("bpy")
+
+from tests.characters import character
+from tests.characters_blender import add_character
+from vibe_blender.motion.retargeting.bone_map import Limb, Switch
+from vibe_blender.scene.retargeting.switches import put_back, set_switches, value_of
+
+ARP = character("Auto-Rig Pro")
+POLE = Switch("c_hand_ik.l", "pole_vector", 0.0, 1.0)
+MAP = replace(ARP.true_map, limbs=(Limb("left_shoulder", "c_hand_ik.l", "c_arms_pole.l", POLE),))
+
+
+@pytest.fixture
+def target(scene):
+    armature = add_character(ARP, scene.collection)
+    armature.pose.bones["c_hand_ik.l"]["pole_vector"] = False
+    return armature
+
+
+def values(target) -> list[float | None]:
+    return [value_of(target, switch) for switch in (*MAP.switches, POLE)]
+
+
+def test_switches_are_set_to_fk_or_ik_and_told_with_what_they_were(target) -> None:
+    before = values(target)
+    assert set_switches(target, MAP, "fk") == [(switch, switch.ik) for switch in MAP.switches]
+    assert values(target) == [*(switch.fk for switch in MAP.switches), 0.0]
+    assert set_switches(target, MAP, "fk") == []
+    put_back(target, [(switch, switch.ik) for switch in MAP.switches])
+    assert values(target) == before
+
+
+def test_poles_are_switched_on_for_ik_as_the_type_they_have(target) -> None:
+    assert set_switches(target, MAP, "ik") == [(POLE, 0.0)]
+    assert target.pose.bones["c_hand_ik.l"]["pole_vector"] is True
+
+
+def test_switches_that_are_not_there_are_left_out(target) -> None:
+    lacking = replace(MAP, switches=(Switch("nobody", "x", 1, 0), Switch("c_hand_ik.l", "nothing", 1, 0)))
+    target.pose.bones["c_hand_ik.l"]["word"] = "text"
+    worded = replace(lacking, switches=(*lacking.switches, Switch("c_hand_ik.l", "word", 1, 0)))
+    assert set_switches(target, worded, "fk") == []
+    put_back(target, [(switch, 0.0) for switch in worded.switches])
+    assert "nothing" not in target.pose.bones["c_hand_ik.l"]
+    assert target.pose.bones["c_hand_ik.l"]["word"] == "text"
+
+
+def test_a_rigs_drivers_hear_of_it_at_once(target) -> None:
+    bone = target.pose.bones["c_head.x"]
+    driver = bone.driver_add("location", 0).driver
+    driver.type = "AVERAGE"
+    variable = driver.variables.new()
+    variable.targets[0].id = target
+    variable.targets[0].data_path = f'pose.bones["{MAP.switches[0].bone}"]["{MAP.switches[0].name}"]'
+    bpy.context.view_layer.update()
+    before = bone.location[0]
+    set_switches(target, MAP, "fk")
+    bpy.context.view_layer.update()
+    assert bone.location[0] == pytest.approx(before + MAP.switches[0].fk - MAP.switches[0].ik)
+    assert bone.location[0] != before
