@@ -145,8 +145,10 @@ def sample(
         scene: has the armature in it.
 
     Raises:
-        CaptureError: ``no_bones``.
+        CaptureError: ``no_bones`` or ``edit_mode``.
     """
+    if armature.data.is_editmode:
+        raise CaptureError("edit_mode", f"{armature.name} is being edited.", "Leave Edit Mode (Tab), then export.")
     names, parents = kept_bones(armature, which)
     numbers = {name: number for number, name in enumerate(names)}
     posed, objects = np.empty((len(frames), len(names), 4, 4)), np.empty((len(frames), 4, 4))
