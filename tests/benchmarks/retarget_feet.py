@@ -95,6 +95,9 @@ def main() -> int:
     print("| clip | character | feet |", " | ".join(names), "|")
     print("|---|---|---|" + "---|" * len(names))
     for clip, source in clips.items():
+        if not source.stands.any():
+            print(f"| {clip} | nothing stands |")
+            continue
         for target in (scaled_legs(one, 0.7), scaled_legs(one, 1.4), one, wide(one)):
             for feet in (0.0, 1.0):
                 row = measured(source, target, Retarget(feet=feet))
