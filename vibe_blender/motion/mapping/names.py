@@ -72,8 +72,10 @@ def read_name(tokens: tuple[str, ...]) -> Reading:
     role: Role = "body"
     if "finger" in said and said & {"foot", "legorfoot"}:  # many languages have fingers on feet
         said = said - {"finger", "foot", "legorfoot"} | {"toe"}
+    if "main" in said and side and not said & _BODY:
+        said = said | {"hand"}
     counted = side or any(token.isdigit() for token in tokens)
-    finger = ("finger" in said and "toe" not in said) or ("middle" in said and counted and not said & _BODY)
+    finger = ("finger" in said and "toe" not in said) or ("middle" in said and counted and not said & _BODY - {"hand"})
     if finger or said & {"soft", "face", "end"}:
         role = "helper"
     elif "twist" in said and not said & {"neck", "spine"}:
