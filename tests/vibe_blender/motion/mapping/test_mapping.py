@@ -11,10 +11,6 @@ from vibe_blender.motion.mapping.mapping import map_bones
 from vibe_blender.motion.retargeting.bone_map import NEEDED, BoneMap, check_usable
 from vibe_blender.motion.retargeting.rig import Rig
 
-sys.path.insert(0, str(Path(__file__).parent))
-from figures import Figure
-
-sys.path.pop(0)
 ALL = (*CHARACTERS, *SCRAMBLED)
 
 
