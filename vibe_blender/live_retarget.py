@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 import bpy
 
 from .contract.errors import CaptureError
@@ -14,7 +11,6 @@ from .scene.retargeting.live import bound_to, is_bound, update
 from .scene.steps import rendering
 from .scene.takes import people
 
-_quiet = False
 _problems: dict[int, CaptureError] = {}
 """By a target's number: why it could not follow the last change."""
 
@@ -28,7 +24,7 @@ def follow(collection: bpy.types.Collection) -> None:
 
 def changed(target: bpy.types.Object) -> None:
     """The target's settings or its bone map were changed: it follows, where it is bound."""
-    if not _quiet and is_bound(target):
+    if is_bound(target):
         refresh(target)
         redraw_panels()
 
@@ -57,20 +53,9 @@ def problem(target: bpy.types.Object) -> CaptureError | None:
     return _problems.get(target.session_uid)
 
 
-def solved(target: bpy.types.Object) -> None:
+def settled(target: bpy.types.Object) -> None:
     """Nothing is wrong with the target any more."""
     _problems.pop(target.session_uid, None)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Changes inside are not shown one by one."""
-    global _quiet
-    before, _quiet = _quiet, True
-    try:
-        yield
-    finally:
-        _quiet = before
 
 
 def forget() -> None:

@@ -56,7 +56,7 @@ class VIBE_OT_bind_target(Reporting, bpy.types.Operator):
         group = target.vibe_retarget
         bind(source, target, group.bone_map(), group.settings())
         group.followed = source
-        live_retarget.solved(target)
+        live_retarget.settled(target)
 
 
 class VIBE_OT_unbind_target(Reporting, bpy.types.Operator):
@@ -79,7 +79,7 @@ class VIBE_OT_unbind_target(Reporting, bpy.types.Operator):
         target = the_target(context)
         unbind(target)
         target.vibe_retarget.followed = None
-        live_retarget.solved(target)
+        live_retarget.settled(target)
 
 
 class VIBE_OT_update_link(Reporting, bpy.types.Operator):

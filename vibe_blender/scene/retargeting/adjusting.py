@@ -137,7 +137,7 @@ def turned_since(target: bpy.types.Object, before: Before, known: Iterable[Offse
         if bone is None:
             continue
         more = multiply(conjugate(np.array(shown)), np.array(_turned(bone)))
-        if 2.0 * math.acos(min(abs(float(more[0])), 1.0)) > _TURNED_RAD:
+        if 2.0 * float(np.linalg.norm(more[1:])) > _TURNED_RAD:  # a small angle, or large anyway
             turns[name] = multiply(turns.get(name, np.array([1.0, 0.0, 0.0, 0.0])), more)
     offsets = []
     for bone, turn in turns.items():
