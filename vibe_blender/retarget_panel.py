@@ -4,9 +4,10 @@
 import bpy
 
 from . import live_retarget, retarget_baking
+from .character_maps import is_changeable, note
 from .motion.retargeting.bone_map import CERTAINTIES, MOST_BONES, NEEDED, PARTS, spoken
 from .operators.characters import chosen_target, no_pair, offered, source_of, state_of, the_target
-from .retarget_properties import SLOTS, VIBE_Retarget, VIBE_Retargeting, VIBE_RetargetPart, is_changeable, note
+from .retarget_properties import SLOTS, VIBE_Retarget, VIBE_Retargeting, VIBE_RetargetPart
 from .text_view import draw_text
 
 _COLOURS = {

@@ -7,7 +7,6 @@ so that undo, characters linked from other files and several scenes agree on it.
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import bpy
@@ -21,25 +20,19 @@ from bpy.props import (
     StringProperty,
 )
 
-from .contract.errors import CaptureError
+from .character_maps import detect, forget_notes, is_changeable, map_in, set_part
+from .character_maps import note as note
 from .live_retarget import changed, forget
-from .motion.mapping.mapping import map_bones
-from .motion.mapping.text import from_json, to_json
 from .motion.retargeting.bone_map import MOST_BONES, PARTS, BoneMap
 from .motion.retargeting.settings import NAMES, RANGES, Retarget
-from .redraw import redraw_panels
-from .scene.retargeting.rigs import read_rig
 from .scene.takes import people, take_record
-from .stored_maps import forget_map, store_map, stored_map
 
 SLOTS = ("bone", *(f"bone_{number}" for number in range(2, MOST_BONES + 1)))
 """The fields of a row: the bones of a part."""
 ANGLES = {"heading_deg": "heading_rad", "arm_spread_deg": "arm_spread_rad", "foot_spread_deg": "foot_spread_rad"}
 """Settings in degrees, and their properties in radians, as Blender shows angles."""
 _OVERRIDE = {"LIBRARY_OVERRIDABLE"}
-_DEFAULT, _UNMAPPED = Retarget(), BoneMap(())
-_notes: dict[int, str] = {}
-"""By a target's number: what went wrong with the file of its map."""
+_DEFAULT = Retarget()
 
 
 def _changed(group: "VIBE_Retarget", context: bpy.types.Context) -> None:
@@ -313,7 +306,7 @@ class VIBE_Retarget(bpy.types.PropertyGroup):
 
     def bone_map(self) -> BoneMap:
         """Which bones are which parts of the body; an empty map where that is not known."""
-        return _read(self.map_text)
+        return map_in(self.map_text)
 
     def _value(self, name: str) -> Any:
         """Blender's numbers are of single precision: 0.12 comes back as 0.1199999973."""
@@ -323,79 +316,6 @@ class VIBE_Retarget(bpy.types.PropertyGroup):
         low, high = RANGES[name]
         value = float(f"{math.degrees(value) if name in ANGLES else value:.6g}")
         return min(max(value, low), high)
-
-
-def is_changeable(target: bpy.types.Object) -> bool:
-    """Whether a character belongs to this file, if only as a library override."""
-    override = target.override_library
-    return target.library is None and not (override is not None and override.is_system_override)
-
-
-def bone_names(target: bpy.types.Object) -> list[str]:
-    """The names of its bones."""
-    return list(target.data.bones.keys())
-
-
-def detect(target: bpy.types.Object, *, anew: bool = False) -> None:
-    """Finds the target's bones: the user's own map for such a rig, else what can be recognised.
-
-    Args:
-        target: gets the map.
-        anew: forgets what the user has chosen for such rigs.
-    """
-    _notes.pop(target.session_uid, None)
-    names, found = bone_names(target), None
-    if anew:
-        forget_map(names)
-    else:
-        try:
-            found = stored_map(names)
-        except CaptureError as error:
-            _notes[target.session_uid] = f"{error.message} What was chosen for this rig before is not used."
-    keep_map(target, found or map_bones(read_rig(target)), store=False)
-
-
-def keep_map(target: bpy.types.Object, bone_map: BoneMap, *, store: bool = True) -> None:
-    """Gives the target another map, which it follows at once where it is bound.
-
-    Args:
-        target: gets it.
-        bone_map: the new one.
-        store: for the next character of that rig as well.
-    """
-    target.vibe_retarget.map_text = to_json(bone_map)
-    if store:
-        _notes.pop(target.session_uid, None)
-        try:
-            store_map(bone_names(target), bone_map)
-        except CaptureError as error:
-            _notes[target.session_uid] = error.message
-    changed(target)
-    redraw_panels()
-
-
-def set_part(target: bpy.types.Object, part: str, bones: list[str]) -> None:
-    """Maps a part to bones that the user has chosen; where one was another part's, it is not any more."""
-    chosen = list(dict.fromkeys(filter(None, bones)))[:MOST_BONES]
-    bone_map = target.vibe_retarget.bone_map()
-    for entry in bone_map.parts:
-        left = [bone for bone in entry.bones if bone not in chosen]
-        if entry.part != part and len(left) < len(entry.bones):
-            bone_map = bone_map.with_part(entry.part, left, entry.certainty)
-    keep_map(target, bone_map.with_part(part, chosen))
-
-
-def note(target: bpy.types.Object) -> str:
-    """What went wrong with the file of the target's map; empty where nothing did."""
-    return _notes.get(target.session_uid, "")
-
-
-@lru_cache(maxsize=32)
-def _read(text: str) -> BoneMap:
-    try:
-        return from_json(text) if text else _UNMAPPED
-    except CaptureError:  # a stranger's file
-        return _UNMAPPED
 
 
 def register_retargeting() -> None:
@@ -409,7 +329,7 @@ def unregister_retargeting() -> None:
     del bpy.types.Scene.vibe_retargeting
     del bpy.types.Object.vibe_retarget
     forget()
-    _notes.clear()
+    forget_notes()
 
 
 CLASSES = (VIBE_RetargetPart, VIBE_Retargeting, VIBE_Retarget)

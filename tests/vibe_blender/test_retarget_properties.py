@@ -9,9 +9,10 @@ bpy = pytest.importorskip("bpy")
 
 from tests.characters import character
 from tests.characters_blender import add_character
+from vibe_blender.character_maps import is_changeable
 from vibe_blender.motion.retargeting.bone_map import MOST_BONES
 from vibe_blender.motion.retargeting.settings import RANGES, Retarget
-from vibe_blender.retarget_properties import ANGLES, SLOTS, is_changeable
+from vibe_blender.retarget_properties import ANGLES, SLOTS
 
 pytestmark = pytest.mark.usefixtures("panel")
 

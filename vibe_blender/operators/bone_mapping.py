@@ -6,10 +6,10 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
+from ..character_maps import bone_names, detect, keep_map, note, set_part
 from ..contract.errors import CaptureError
 from ..motion.mapping.mirroring import mirror_map
 from ..motion.retargeting.bone_map import CHAINS, MOST_BONES, PARTS, spoken
-from ..retarget_properties import bone_names, detect, keep_map, note, set_part
 from ..scene.retargeting.rigs import read_rig
 from ..stored_maps import SUFFIX, fitted, read_map, write_map
 from .active import UNDO

@@ -6,9 +6,10 @@ from __future__ import annotations
 import bpy
 
 from .. import retarget_baking
+from ..character_maps import is_changeable
 from ..contract.errors import CaptureError
 from ..motion.retargeting.bone_map import NEEDED, spoken
-from ..retarget_properties import is_changeable, of_a_take
+from ..retarget_properties import of_a_take
 from ..scene.retargeting.live import is_bound
 from ..scene.takes import chosen_armature
 from .active import active_take

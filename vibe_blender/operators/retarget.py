@@ -5,10 +5,11 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty
 
 from .. import live_retarget, retarget_baking
+from ..character_maps import detect, is_changeable
 from ..contract.errors import CaptureError
 from ..motion.retargeting.bone_map import NEEDED, spoken
 from ..retarget_baking import Work
-from ..retarget_properties import detect, is_changeable, of_a_take
+from ..retarget_properties import of_a_take
 from ..scene.retargeting.live import bind, is_bound, unbind
 from ..scene.retargeting.rigs import is_plain
 from ..scene.takes import people, take_collections

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import bpy
 
+from ..character_maps import keep_map
 from ..motion.retargeting.bone_map import Offset
 from ..motion.retargeting.solving import aligned
-from ..retarget_properties import keep_map
 from ..scene.retargeting.adjusting import Before, check_free, restore, show_pose, turned_since
 from ..scene.retargeting.live import bind, is_bound, unbind
 from ..scene.retargeting.rigs import check_armature, read_rig

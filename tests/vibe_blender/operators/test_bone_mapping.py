@@ -10,8 +10,8 @@ bpy = pytest.importorskip("bpy")
 from tests.characters import character
 from tests.characters_blender import add_character
 from vibe_blender import stored_maps
+from vibe_blender.character_maps import bone_names, note
 from vibe_blender.motion.retargeting.bone_map import BoneMap, MappedPart
-from vibe_blender.retarget_properties import bone_names, note
 
 pytestmark = pytest.mark.usefixtures("panel")
 
