@@ -17,6 +17,8 @@ from ...contract.quaternions import Array
 from ...motion.export_settings import Bones
 from ..animation import assigned_curves
 
+AT_ORIGIN = 0.02
+"""Of the skeleton's size: how near to the floor's origin a bone is that stands on it."""
 _RIGIFY_DEFORM, _RIGIFY_ORIGINAL = "DEF-", "ORG-"
 
 
@@ -74,11 +76,13 @@ def kept_bones(armature: bpy.types.Object, which: Bones) -> tuple[list[str], lis
     if which == "auto":
         which = "deform" if _is_driven(armature) else "all"
     kept = {bone.name for bone in bones if bone.use_deform or which == "all"} or {bone.name for bone in bones}
-    if len(tops := {_top(bones[name]).name for name in kept}) == 1:
-        kept |= tops
+    root = None if which == "all" else _root({_top(bones[name]) for name in kept}, bones)
+    kept |= {root} if root else set()
     choices: tuple[set[str], set[str]] = (kept, set())
     for twins in choices:
-        parents = {name: _kept_parent(bones, name, kept, twins) for name in (bone.name for bone in bones)}
+        parents = {bone.name: _kept_parent(bones, bone.name, kept, twins) for bone in bones}
+        if root:
+            parents |= {name: root for name in kept if parents[name] is None and name != root}
         ordered = _ordered([bone.name for bone in bones if bone.name in kept], parents)
         if len(ordered) == len(kept):
             break
@@ -95,6 +99,15 @@ def _is_driven(armature: bpy.types.Object) -> bool:
 
 def _top(bone: bpy.types.Bone) -> bpy.types.Bone:
     return bone.parent_recursive[-1] if bone.parent else bone
+
+
+def _root(tops: set[bpy.types.Bone], bones: bpy.types.ArmatureBones) -> str | None:
+    """The bone that carries all others: the only topmost one, else the only one that stands on the origin."""
+    if len(tops) > 1:
+        heads = np.array([bone.head_local for bone in bones])
+        near = AT_ORIGIN * float(np.ptp(heads, axis=0).max())
+        tops = {bone for bone in tops if bone.head_local.length <= near}
+    return next(iter(tops)).name if len(tops) == 1 else None
 
 
 def _kept_parent(bones: bpy.types.ArmatureBones, name: str, kept: set[str], twins: set[str]) -> str | None:

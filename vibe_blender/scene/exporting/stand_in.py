@@ -20,13 +20,11 @@ from numpy.typing import NDArray
 from ...contract.quaternions import Array
 from ...motion.local_pose import local_pose, orthonormal
 from ..animation import LINEAR, assign_action, new_action, write_curve
-from .sampling import Sampled
+from .sampling import AT_ORIGIN, Sampled
 
 ROOT = "root"
 _STILL_M = 1e-5
 _SAME = 1e-6
-_AT_ORIGIN = 0.02
-"""Of the skeleton's size: how near its topmost bone is to the floor's origin where it needs no other."""
 _ROOT_LENGTH = 0.1
 _SHORTEST, _SMALLEST = 1e-5, 1e-12
 _SHAPING = {
@@ -97,7 +95,7 @@ def _has_root(sampled: Sampled) -> bool:
     (tops,) = np.nonzero(sampled.parents < 0)
     heads = sampled.rest[:, :3, 3]
     size = float(np.ptp(heads, axis=0).max())
-    return len(tops) == 1 and len(heads) > 1 and float(np.linalg.norm(heads[tops[0]])) <= _AT_ORIGIN * size
+    return len(tops) == 1 and len(heads) > 1 and float(np.linalg.norm(heads[tops[0]])) <= AT_ORIGIN * size
 
 
 def add_armature(
