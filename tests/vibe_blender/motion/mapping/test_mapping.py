@@ -210,6 +210,21 @@ def plain_rig(names: list[str], parents: list[int], heads: Array) -> Rig:
     return Rig(tuple(names), np.array(parents, np.intp), heads, tails, axes, everything, everything)
 
 
+def test_controls_that_do_not_hang_together_are_found_by_their_names() -> None:
+    figure = Figure().made()
+    for bone, name in enumerate(figure.names):
+        if name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip", "spine1"):
+            figure.parents[bone] = -1
+    rig = figure.rig([f"{name}_ctrl" for name in figure.names])
+    found = map_bones(rig)
+    assert {entry.certainty for entry in found.parts} == {"guessed"}
+    for part in NEEDED:
+        assert found.bones(part) == tuple(rig.names[bone] for bone in figure.truth[part])
+    # Two that are called alike and do not carry each other are none.
+    figure.bone("left_elbow", -1, (0, 0, 0), (0, 0, 1))
+    assert map_bones(figure.rig([*rig.names, "left_elbow_ctrl.001"])).parts == ()
+
+
 def test_what_is_no_body_is_not_mapped() -> None:
     figure = Figure().made()
     whole = figure.rig()
