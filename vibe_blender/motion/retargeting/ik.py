@@ -14,7 +14,7 @@ from .posture import Posture, places
 from .rig import BoneMotion, Rig
 
 _JOINTS = {"hip": ("hip", "knee", "ankle"), "shoulder": ("shoulder", "elbow", "wrist")}
-_STRAIGHT, _BENT = 0.01, 0.05
+_STRAIGHT, _BENT = 0.003, 0.02
 """How far knee or elbow is from the line through the limb's ends, in lengths of the limb: up to the first its plane is
 that of the bones' own axes, from the second on the one in which it bends; between them it is partly both."""
 
@@ -77,7 +77,7 @@ class _Chain:
         length = float(np.linalg.norm(middle - begin) + np.linalg.norm(end - middle))
         pole = target.heads[target.numbers[limb.pole]]
         ahead = _across(pole - middle, end - begin)
-        if np.linalg.norm(ahead) < _STRAIGHT * length:  # the pole lies in line with the limb: there it says nothing
+        if np.linalg.norm(ahead) < _BENT * length:  # the pole lies in line with the limb: there it says nothing
             knee = limb.part.endswith("hip")
             ahead = _across(rotate(figure.frame, np.array([0.0, -1.0 if knee else 1.0, 0.0])), end - begin)
         return cls(length, _unit(ahead))

@@ -63,6 +63,7 @@ def rehearsing(target: bpy.types.Object, bone_map: BoneMap, motion: BoneMotion, 
     """
     found = np.empty((len(motion.frames), len(motion.bones), 4, 4))
     with _rehearsal(target, settings.result) as (scene, twin):
+        yield
         set_switches(twin, bone_map, settings.limbs)
         lead(twin, motion)
         yield

@@ -15,9 +15,10 @@ from ...motion.retargeting.ik import with_ik
 from ...motion.retargeting.settings import Retarget
 from .leader import lead, leader_of, let_go, names_since
 from .rigs import check_own, moved_otherwise, read_rig
-from .switches import put_back, set_switches
+from .switches import hold_switches, loose_switches, put_back, set_switches
 
-_SOURCE, _MAP, _SETTINGS, _SWITCHES = "vibe_source", "vibe_map", "vibe_settings", "vibe_switches"
+_SOURCE, _MAP, _LIMBS, _SETTINGS = "vibe_source", "vibe_map", "vibe_limbs", "vibe_settings"
+_SWITCHES = "vibe_switches"
 """Custom properties of what leads a bound rig: how it was bound, and the rig's switches before that."""
 
 
@@ -38,18 +39,23 @@ def bind(source: bpy.types.Object, target: bpy.types.Object, bone_map: BoneMap, 
     from .transfer import solved  # which asks this module who is bound
 
     check_own(target)
-    driven = moved_otherwise(target, ours_count=False)
-    usable = replace(bone_map, twists=tuple(twist for twist in bone_map.twists if twist.bone not in driven))
-    motion = solved(source, target, usable, settings)
+    motion = solved(source, target, _without_driven_twists(target, bone_map), settings)
     if settings.limbs == "ik":
         motion = with_ik(read_rig(target), bone_map, motion)
-    put_back(target, _switches(leader_of(target)))  # of the map before
+    known, text = leader_of(target), to_json(bone_map)
+    if known is not None and (known.get(_MAP), known.get(_LIMBS)) == (text, settings.limbs):
+        switches = known[_SWITCHES]
+    else:
+        switches = ""
+        _leave_switches(target)
     leader = lead(target, motion)
     leader[_SOURCE] = source
-    leader[_MAP], leader[_SETTINGS] = to_json(bone_map), json.dumps(asdict(settings))
-    leader[_SWITCHES] = json.dumps(
-        [(asdict(switch), value) for switch, value in set_switches(target, bone_map, settings.limbs)]
-    )
+    leader[_MAP], leader[_LIMBS], leader[_SETTINGS] = text, settings.limbs, json.dumps(asdict(settings))
+    leader[_SWITCHES] = switches
+    if not switches:
+        found = set_switches(target, bone_map, settings.limbs)
+        leader[_SWITCHES] = json.dumps([(asdict(switch), value) for switch, value in found])
+        hold_switches(target, bone_map, settings.limbs)
 
 
 def update(target: bpy.types.Object, bone_map: BoneMap | None = None, settings: Retarget | None = None) -> None:
@@ -75,7 +81,7 @@ def update(target: bpy.types.Object, bone_map: BoneMap | None = None, settings: 
 
 def unbind(target: bpy.types.Object) -> None:
     """Ends the link: the target is as it was before; nothing happens where it is not bound."""
-    put_back(target, _switches(leader_of(target)))
+    _leave_switches(target)
     let_go(target)
 
 
@@ -94,10 +100,20 @@ def bound_to(source: bpy.types.Object) -> list[bpy.types.Object]:
     return found
 
 
-def _switches(leader: bpy.types.Object | None) -> list[tuple[Switch, float]]:
-    """The target's switches that were set, each with its value before."""
-    text = "[]" if leader is None else leader.get(_SWITCHES, "[]")
-    return [(Switch(**switch), value) for switch, value in json.loads(text)]
+def _without_driven_twists(target: bpy.types.Object, bone_map: BoneMap) -> BoneMap:
+    """The map without the twist bones that the rig itself turns."""
+    if not bone_map.twists:
+        return bone_map
+    driven = moved_otherwise(target, ours_count=False)
+    return replace(bone_map, twists=tuple(twist for twist in bone_map.twists if twist.bone not in driven))
+
+
+def _leave_switches(target: bpy.types.Object) -> None:
+    """Gives switches that were set for the link the values they had before."""
+    loose_switches(target)
+    leader = leader_of(target)
+    text = "" if leader is None else leader.get(_SWITCHES, "")
+    put_back(target, [(Switch(**switch), value) for switch, value in json.loads(text or "[]")])
 
 
 def _renamed(bone_map: BoneMap, names: dict[str, str]) -> BoneMap:

@@ -105,7 +105,7 @@ def test_poles_lie_beyond_knees_and_elbows_in_the_plane_of_the_limb(one) -> None
         length = np.linalg.norm(middle[0] - begin[0]) + np.linalg.norm(end[0] - middle[0])
         line = (end - begin) / np.linalg.norm(end - begin, axis=-1, keepdims=True)
         out = middle - begin - np.sum((middle - begin) * line, axis=-1, keepdims=True) * line
-        bent = np.linalg.norm(out, axis=-1) > 0.06 * length
+        bent = np.linalg.norm(out, axis=-1) > 0.021 * length
         pole = found.heads[:, found.moved.index(limb.pole)] - middle
         assert np.allclose(np.linalg.norm(pole, axis=-1), length)
         cosines = np.sum(pole * out, axis=-1)[bent] / (length * np.linalg.norm(out, axis=-1)[bent])

@@ -123,7 +123,7 @@ def test_while_it_is_found_nothing_of_the_users_changes(scene, armature, wanted)
 
 
 def test_a_step_is_a_frame(armature, wanted) -> None:
-    assert len(list(baking(armature, MAP, wanted, Retarget(), "baked"))) == len(FRAMES) + 1
+    assert len(list(baking(armature, MAP, wanted, Retarget(), "baked"))) == len(FRAMES) + 2
 
 
 @pytest.mark.parametrize("gone", ["rig", "scene"])

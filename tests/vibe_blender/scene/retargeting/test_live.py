@@ -84,7 +84,14 @@ def snapshot(armature) -> tuple:
     animation = armature.animation_data
     action = animation.action.name if animation and animation.action else None
     kinds = ("scenes", "objects", "armatures", "actions", "collections")
-    return bones, action, sorted(armature.keys()), [[one.name for one in getattr(bpy.data, kind)] for kind in kinds]
+    drivers = [curve.data_path for curve in animation.drivers] if animation else []
+    return (
+        bones,
+        action,
+        drivers,
+        sorted(armature.keys()),
+        [[one.name for one in getattr(bpy.data, kind)] for kind in kinds],
+    )
 
 
 def test_a_bound_rig_follows_and_is_as_before_when_it_is_unbound(scene, source, target) -> None:
@@ -93,6 +100,8 @@ def test_a_bound_rig_follows_and_is_as_before_when_it_is_unbound(scene, source, 
     hand.rotation_mode = "XYZ"
     hand.rotation_euler = (0.3, 0.2, 0.1)
     hand.keyframe_insert("rotation_euler", frame=1)
+    switch = ARP.true_map.switches[0]
+    target.pose.bones[switch.bone].keyframe_insert(f'["{switch.name}"]', frame=1)
     bpy.context.view_layer.update()
     before = snapshot(target)
     bind(source, target, ARP.true_map, Retarget())

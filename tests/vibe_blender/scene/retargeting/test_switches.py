@@ -9,7 +9,7 @@ bpy = pytest.importorskip("bpy")
 from tests.characters import character
 from tests.characters_blender import add_character
 from vibe_blender.motion.retargeting.bone_map import Limb, Switch
-from vibe_blender.scene.retargeting.switches import put_back, set_switches, value_of
+from vibe_blender.scene.retargeting.switches import hold_switches, loose_switches, put_back, set_switches, value_of
 
 ARP = character("Auto-Rig Pro")
 POLE = Switch("c_hand_ik.l", "pole_vector", 0.0, 1.0)
@@ -64,3 +64,34 @@ def test_a_rigs_drivers_hear_of_it_at_once(target) -> None:
     bpy.context.view_layer.update()
     assert bone.location[0] == pytest.approx(before + MAP.switches[0].fk - MAP.switches[0].ik)
     assert bone.location[0] != before
+
+
+@pytest.mark.parametrize("layered", [False, True])
+def test_switches_with_keys_are_held_until_they_are_let_loose(scene, target, layered) -> None:
+    bone, name = target.pose.bones[MAP.switches[0].bone], MAP.switches[0].name
+    bone.keyframe_insert(f'["{name}"]', frame=1)
+    if layered:
+        action = target.animation_data.action
+        target.animation_data.nla_tracks.new().strips.new("strip", 1, action)
+        target.animation_data.action = None
+    set_switches(target, MAP, "fk")
+    hold_switches(target, MAP, "fk")
+    hold_switches(target, MAP, "fk")
+    scene.frame_set(2)
+    assert values(target) == [*(switch.fk for switch in MAP.switches), 0.0]
+    assert len(target.animation_data.drivers) == (len(MAP.switches) if layered else 1)
+    loose_switches(target)
+    scene.frame_set(1)
+    assert value_of(target, MAP.switches[0]) == MAP.switches[0].ik
+    assert not target.animation_data.drivers
+
+
+def test_switches_that_the_rig_drives_or_nothing_animates_are_not_held(target) -> None:
+    hold_switches(target, MAP, "fk")
+    assert target.animation_data is None
+    bone, name = target.pose.bones[MAP.switches[0].bone], MAP.switches[0].name
+    bone.keyframe_insert(f'["{name}"]', frame=1)
+    bone.driver_add(f'["{name}"]').driver.expression = "0.5"
+    hold_switches(target, MAP, "fk")
+    loose_switches(target)
+    assert [curve.driver.expression for curve in target.animation_data.drivers] == ["0.5"]
