@@ -68,11 +68,13 @@ class Work:
             return (yield from retargeting(source, target, self.bone_map, self.settings))
         unbind(target)
         try:
-            return (yield from retargeting(source, target, self.bone_map, self.settings))
+            outcome = yield from retargeting(source, target, self.bone_map, self.settings)
         except BaseException:  # also where it is closed: the link is as before
             with contextlib.suppress(CaptureError, ReferenceError):
                 bind(source, target, self.bone_map, self.settings)
             raise
+        target.vibe_retarget.followed = None
+        return outcome
 
     def frames(self) -> int:
         """How many frames it has; 0 where that is not known."""
@@ -186,7 +188,9 @@ class Baking:
             action.use_fake_user = True
         first, last = action.frame_range
         self.made.append((action.name, round(last - first) + 1))
-        self.notes += [f"{item.bone}: {item.name} was {before:g} and is set." for item, before in outcome.switches]
+        if outcome.switches:
+            switches = ", ".join(f"{item.name} of {item.bone} (was {before:g})" for item, before in outcome.switches)
+            self.notes.append(f"Switched to {work.settings.limbs.upper()}: {switches}.")
         self.notes += [f"Your action {name} is kept." for name in outcome.kept]
         self.notes += outcome.warnings
         self._next(work)

@@ -60,22 +60,19 @@ class VIBE_UL_retarget_parts(bpy.types.UIList):
         active_data: VIBE_Retargeting,
         active_property: str,
     ) -> None:
-        """How sure, which part, which bone, pick it, clear it."""
+        """How sure, which part, which bone, pick it."""
         target, bones = data.target, item.bones()
         if target is None:
             return
-        split = layout.split(factor=0.4)
+        split = layout.split(factor=0.4, align=True)
         split.label(text=spoken(item.name).capitalize(), icon=_COLOURS[_certainty(target, item.name)])
         row = split.row(align=True)
-        row.prop_search(item, SLOTS[0], target.data, "bones", text="", icon="BONE_DATA")
+        row.prop_search(item, SLOTS[0], target.data, "bones", text="")
         if len(bones) > 1:
             more = row.row(align=True)
             more.ui_units_x = 1.2
             more.label(text=f"+{len(bones) - 1}")
         row.operator("vibe.pick_bones", text="", icon="EYEDROPPER").part = item.name
-        clear = row.row(align=True)
-        clear.enabled = bool(bones)
-        clear.operator("vibe.clear_part", text="", icon="X").part = item.name
 
 
 class VIBE_PT_retarget(_Sidebar, bpy.types.Panel):
@@ -91,7 +88,7 @@ class VIBE_PT_retarget(_Sidebar, bpy.types.Panel):
         busy = retarget_baking.current()
         column = layout.column()
         column.enabled = busy is None
-        column.prop(choice, "target", placeholder="Choose the character")
+        column.prop(choice, "target", placeholder="Character")
         selected = offered(context)
         if selected is not None and selected != choice.target:
             column.operator("vibe.use_as_target", text=f"Use {selected.name}", icon="EYEDROPPER")
@@ -118,7 +115,7 @@ class VIBE_PT_retarget_bones(_Section, bpy.types.Panel):
     bl_label = "Bones"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """The list, what its colours mean, further bones, buttons."""
+        """The list, what its colours mean, the bones of the chosen row, buttons."""
         layout, group, target = self.begin(context)
         layout.enabled = layout.enabled and not group.adjusting
         layout.use_property_split = False
@@ -126,7 +123,7 @@ class VIBE_PT_retarget_bones(_Section, bpy.types.Panel):
         layout.template_list("VIBE_UL_retarget_parts", "", choice, "parts", choice, "row", rows=_ROWS)
         _draw_legend(layout)
         if 0 <= choice.row < len(choice.parts):
-            _draw_further(layout, choice.parts[choice.row], target)
+            _draw_bones(layout, choice.parts[choice.row], target)
         row = layout.row(align=True)
         row.operator("vibe.detect_bones", icon="FILE_REFRESH")
         row.operator_menu_enum("vibe.mirror_bones", "side", icon="MOD_MIRROR")
@@ -274,21 +271,23 @@ def _draw_told(layout: bpy.types.UILayout, context: bpy.types.Context, told: ret
 
 
 def _draw_legend(layout: bpy.types.UILayout) -> None:
-    row = layout.row()
-    row.scale_y = 0.8
+    grid = layout.grid_flow(columns=2, align=True)
+    grid.scale_y = 0.8
     for name in (*CERTAINTIES, "missing"):
-        row.label(text=name.capitalize(), icon=_COLOURS[name])
+        grid.label(text=name.capitalize(), icon=_COLOURS[name])
 
 
-def _draw_further(layout: bpy.types.UILayout, row: VIBE_RetargetPart, target: bpy.types.Object) -> None:
-    """The bones of the chosen row after its first, and room for one more."""
+def _draw_bones(layout: bpy.types.UILayout, row: VIBE_RetargetPart, target: bpy.types.Object) -> None:
+    """All bones of the chosen row, at full width, and room for one more."""
     count = len(row.bones())
-    if not count:
-        return
     column = layout.column(align=True)
-    column.label(text=f"{spoken(row.name).capitalize()}, further bones:")
-    for slot in SLOTS[1 : min(count + 1, MOST_BONES)]:
-        column.prop_search(row, slot, target.data, "bones", text="", icon="BONE_DATA")
+    heading = column.row()
+    heading.label(text=f"{spoken(row.name).capitalize()}:")
+    clear = heading.row()
+    clear.enabled = bool(count)
+    clear.operator("vibe.clear_part", text="", icon="X", emboss=False).part = row.name
+    for slot in SLOTS[: min(count + 1, MOST_BONES)]:
+        column.prop_search(row, slot, target.data, "bones", text="")
 
 
 CLASSES = (

@@ -50,7 +50,8 @@ def source_of(context: bpy.types.Context, target: bpy.types.Object) -> bpy.types
     if group.followed is not None and (is_bound(target) or group.adjusting):
         return group.followed
     if group.source_from == "other":
-        return group.source if group.source != target else None
+        source = group.source
+        return source if source is not None and source != target and source.users_collection else None
     take = active_take(context)
     return chosen_armature(take.collection, context.active_object) if take is not None else None
 
