@@ -12,7 +12,9 @@ from tests.walker import UPRIGHT, person_of
 from vibe_blender.contract.quaternions import Array, continuous, from_axis_angles, from_matrices, multiply
 from vibe_blender.contract.skeleton import JOINT_NAMES, REST_JOINTS
 from vibe_blender.contract.take import Person, Video
+from vibe_blender.motion.contacts import find_contacts
 from vibe_blender.motion.retargeting.bone_map import BoneMap, MappedPart
+from vibe_blender.motion.settings import Feet
 
 LIMBS = tuple(
     (f"{side}_{start}", f"{side}_{end}")
@@ -45,8 +47,15 @@ def romp(count: int = 40, seed: int = 0) -> Person:
     return person_of(continuous(rotations), root)
 
 
-def add_source(person: Person, scene: Any, *, start: int = 1) -> Any:
-    """A person's armature with its action, at the scene's frame rate of 30."""
+def add_source(person: Person, scene: Any, *, start: int = 1, standing: bool = False) -> Any:
+    """A person's armature with its action, at the scene's frame rate of 30.
+
+    Args:
+        person: the motion.
+        scene: receives it.
+        start: scene frame of the first.
+        standing: whether the action says when the feet stand, as a take's that was cleaned up does.
+    """
     from vibe_blender.scene.animation import animating
     from vibe_blender.scene.armature import add_armature
     from vibe_blender.scene.steps import run_through
@@ -55,7 +64,12 @@ def add_source(person: Person, scene: Any, *, start: int = 1) -> Any:
     heads = REST_JOINTS[:, [0, 2, 1]] * [1.0, -1.0, 1.0] + [0.0, 0.0, 1.2]
     armature = add_armature("source", heads, 1.72, scene.collection)
     video = Video("made.mp4", 640, 480, FPS, np.arange(len(person.frames)) / FPS)
-    run_through(animating(armature, person, video, fps=FPS, start=start))
+    action = run_through(animating(armature, person, video, fps=FPS, start=start))
+    if standing:
+        from vibe_blender.scene.contact_curves import write_contacts
+
+        contacts = find_contacts(person, video.times, Feet())
+        write_contacts(armature, action, contacts, start + np.arange(len(person.frames)), 0)
     return armature
 
 
