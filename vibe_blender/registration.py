@@ -13,6 +13,9 @@ from . import (
     confidence_strip,
     contact_strip,
     contact_watch,
+    export_check,
+    export_panel,
+    export_properties,
     installing,
     menus,
     panels,
@@ -30,6 +33,7 @@ from .operators import (
     confidence,
     contacts,
     delete_take,
+    exporting,
     install,
     moving_camera,
     open_take,
@@ -51,6 +55,7 @@ CLASSES = (
     VIBE_CaptureSettings,
     *cleanup_properties.CLASSES,
     *retarget_properties.CLASSES,
+    *export_properties.CLASSES,
     *install.CLASSES,
     *choose_video.CLASSES,
     *capture.CLASSES,
@@ -69,9 +74,11 @@ CLASSES = (
     *retarget.CLASSES,
     *bone_mapping.CLASSES,
     *rig_adjusting.CLASSES,
+    *exporting.CLASSES,
     *panels.CLASSES,
     *cleanup_panel.CLASSES,
     *retarget_panel.CLASSES,
+    *export_panel.CLASSES,
     *menus.CLASSES,
 )
 _HANDLERS = (*session.HANDLERS, *contact_watch.HANDLERS, *retarget_baking.HANDLERS)
@@ -84,6 +91,7 @@ def register() -> None:
     register_properties()
     cleanup_properties.register_cleanup()
     retarget_properties.register_retargeting()
+    export_properties.register_export()
     for name, handler in _HANDLERS:
         getattr(bpy.app.handlers, name).append(handler)
     menus.add_menus()
@@ -97,6 +105,7 @@ def unregister() -> None:
     atexit.unregister(session.kill)
     session.stop()
     retarget_baking.stop()
+    export_check.stop()
     availability.stop()
     installing.stop()
     confidence_strip.disable()
@@ -110,6 +119,7 @@ def unregister() -> None:
         handlers = getattr(bpy.app.handlers, name)
         if handler in handlers:
             handlers.remove(handler)
+    export_properties.unregister_export()
     retarget_properties.unregister_retargeting()
     cleanup_properties.unregister_cleanup()
     unregister_properties()
