@@ -13,7 +13,7 @@ import numpy as np
 
 from ...contract.errors import CaptureError
 from ...contract.quaternions import Array
-from ...motion.export_settings import ExportSettings
+from ...motion.export_settings import CM_PER_M, ExportSettings
 from ..animation import assigned_curves
 from .destination import unwritable
 
@@ -115,7 +115,8 @@ def _fbx(path: Path, scene: bpy.types.Scene, settings: ExportSettings) -> None:
         path,
         check_existing=False,
         apply_unit_scale=True,
-        apply_scale_options="FBX_SCALE_ALL",
+        # With FBX's own unit, the centimetre, nothing is left to scale, and this writes a factor of 1, not nearly 1.
+        apply_scale_options="FBX_SCALE_NONE" if preset.units_per_m == CM_PER_M else "FBX_SCALE_ALL",
         # The stand-ins have the file's axes already: nothing is turned, they are only named.
         use_space_transform=False,
         axis_up=preset.up,
