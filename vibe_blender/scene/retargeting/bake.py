@@ -90,9 +90,7 @@ def _rehearsal(target: bpy.types.Object, result: Result) -> Iterator[tuple[bpy.t
         twin = target.copy()
         twin[_REHEARSAL] = True
         twin.hide_viewport = False  # what is hidden is not evaluated
-        if twin.data.pose_position == "REST":
-            twin.data = twin.data.copy()
-            twin.data[_REHEARSAL], twin.data.pose_position = True, "POSE"
+        twin.data = _own_data(target, twin)
         let_go(twin)
         if (animation := twin.animation_data) is not None and result != "nla":
             animation.use_tweak_mode = False
@@ -105,6 +103,18 @@ def _rehearsal(target: bpy.types.Object, result: Result) -> Iterator[tuple[bpy.t
         with suppress(ReferenceError):  # somebody was faster
             bpy.data.scenes.remove(scene)
         remove_rehearsals()
+
+
+def _own_data(target: bpy.types.Object, twin: bpy.types.Object) -> bpy.types.Armature:
+    """The bones of a rig for its copy: driven by that, or the rig would have to be evaluated as well."""
+    data = target.data.copy()
+    data[_REHEARSAL], data.pose_position = True, "POSE"
+    for curve in data.animation_data.drivers if data.animation_data else ():
+        for variable in curve.driver.variables:
+            for heeded in variable.targets:
+                if heeded.id == target:
+                    heeded.id = twin
+    return data
 
 
 def remove_rehearsals() -> None:
