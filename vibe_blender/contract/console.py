@@ -13,7 +13,7 @@ from .protocol import Cancelled, Done, Event, Failed, Progress, Stage, VideoOpen
 
 _STAGES = {
     "seek": "Seeking", "watch": "Watching", "solve": "Solving", "refine": "Refining", "world": "Placing",
-    "save": "Saving",
+    "save": "Saving", "bake": "Baking",
 }  # fmt: skip
 _REDRAW_S = 0.1
 
@@ -37,6 +37,12 @@ class Console:
             if text:
                 self._end_bar()
                 print(text, file=sys.stdout if isinstance(event, Done) else sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        """Shows a sentence."""
+        with self._lock:
+            self._end_bar()
+            print(text, file=sys.stderr, flush=True)
 
     def _progress(self, event: Progress) -> None:
         last = event.total and event.done >= event.total

@@ -45,3 +45,9 @@ def test_off_a_terminal_a_person_gets_sentences(capsys) -> None:
         "Cancelled. What was captured is kept in walk.take.",
     ]
     assert told.out == "walk.take: 90 frames, 1 person\n"
+
+
+def test_a_sentence_is_said_on_a_line_of_its_own(capsys) -> None:
+    Console().say("Hero: Rigify.")
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "Hero: Rigify.\n")

@@ -92,7 +92,11 @@ def _chosen(armatures: dict[str, bpy.types.Object], path: Path, name: str) -> bp
     if name and name not in armatures:
         raise CaptureError("no_such_armature", f"{path} has no armature {name!r}.", f"There are: {listed}.")
     if not name and len(armatures) > 1:
-        raise CaptureError("many_armatures", f"{path} has several armatures: {listed}.", "Name the one that is meant.")
+        raise CaptureError(
+            "many_armatures",
+            f"{path} has several armatures: {listed}.",
+            "Name the one that is meant (--target-object).",
+        )
     return armatures[name] if name else next(iter(armatures.values()))
 
 
