@@ -156,6 +156,7 @@ def rigify(scene) -> Iterator[tuple]:
     remove_rigify()
 
 
+@pytest.mark.slow
 def test_limbs_point_as_the_sources_do_on_rigifys_own_rigs(scene, rigify, source) -> None:
     turn = np.array([1.0, 0.0, 0.0, 0.0])
     for scale in (1.0, 0.01, 100.0):
