@@ -16,6 +16,7 @@ from ...motion.retargeting.rig import BoneMotion, pose_of
 from ...motion.retargeting.settings import Retarget
 from ...motion.retargeting.solving import solve
 from ..animation import assigned_curves
+from ..camera import frame_rate
 from ..ownership import read_keys
 from ..steps import Steps, run_through
 from .bake import baking
@@ -88,7 +89,10 @@ def solving(
     if settings.place == "world":
         to_target = np.linalg.solve(np.array(target.matrix_world, float), sampled.to_world)
     rig, stands = source_rig(source, parts), source_stands(source, frames)
-    found = solve(rig, parts, sampled.motion, read_rig(target), bone_map, settings, stands=stands, to_target=to_target)
+    found = solve(
+        rig, parts, sampled.motion, read_rig(target), bone_map, settings,
+        stands=stands, to_target=to_target, fps=frame_rate(bpy.context.scene),
+    )  # fmt: skip
     yield
     return found
 
