@@ -305,7 +305,8 @@ def before_change(*_: object) -> None:
 
 @bpy.app.handlers.persistent
 def after_undo(*_: object) -> None:
-    """An undo may bring back what was in the making when its step was made."""
+    """An undo may bring back what was in the making when its step was made; what was told is not so any more."""
+    dismiss()
     remove_rehearsals()
 
 

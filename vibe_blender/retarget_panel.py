@@ -65,7 +65,7 @@ class VIBE_UL_retarget_parts(bpy.types.UIList):
         if target is None:
             return
         split = layout.split(factor=0.4, align=True)
-        split.label(text=spoken(item.name).capitalize(), icon=_COLOURS[_certainty(target, item.name)])
+        split.label(text=_short(item.name), icon=_COLOURS[_certainty(target, item.name)])
         row = split.row(align=True)
         row.prop_search(item, SLOTS[0], target.data, "bones", text="")
         if len(bones) > 1:
@@ -183,6 +183,15 @@ class VIBE_PT_retarget_adjust(_Section, bpy.types.Panel):
         column.prop(group, "align_trunk")
 
 
+def _short(part: str) -> str:
+    """A part in few letters, such as ``Upper arm L``."""
+    words = spoken(part)
+    for side in ("left", "right"):
+        if words.startswith(f"{side} "):
+            return f"{words.removeprefix(f'{side} ').capitalize()} {side[0].upper()}"
+    return words.capitalize()
+
+
 def _certainty(target: bpy.types.Object, part: str) -> str:
     for entry in target.vibe_retarget.bone_map().parts:
         if entry.part == part:
@@ -200,7 +209,8 @@ def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context, target:
     if state_of(target) or group.source_from == "take":
         row = column.row()
         row.alignment = "RIGHT"
-        row.label(text=source.name if source is not None else "No take yet", icon="ARMATURE_DATA" if source else "NONE")
+        none = "Removed" if state_of(target) else "No take yet"
+        row.label(text=source.name if source is not None else none, icon="ARMATURE_DATA" if source else "NONE")
     else:
         column.prop(group, "source", text=" ")
 
@@ -213,7 +223,7 @@ def _draw_rig(layout: bpy.types.UILayout, context: bpy.types.Context, target: bp
     draw_text(
         layout,
         context,
-        f"{bone_map.rig or 'Unknown rig'}: {found} of {_FOUND} parts found",
+        f"{bone_map.rig or 'Unknown rig'}: {found} of {_FOUND} parts",
         icon=_COLOURS["missing" if lacking else _worst(target)],
     )
     if lacking:

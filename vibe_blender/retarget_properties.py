@@ -267,7 +267,7 @@ class VIBE_Retarget(bpy.types.PropertyGroup):
     )
     align_trunk: _switch(  # type: ignore[valid-type]
         "align_trunk",
-        "Posture of the Source",
+        "Adopt Posture",
         "Back, neck and collar bones point as the source's do. Off, the character keeps its own posture",
     )
     arm_spread_rad: _number(  # type: ignore[valid-type]

@@ -70,7 +70,7 @@ def test_without_a_character_the_selected_one_is_offered() -> None:
 def test_a_known_rig_is_called_by_its_name(opened) -> None:
     bpy.context.scene.vibe_retargeting.target = add_hero()
     words = main()
-    assert "Mixamo: 20 of 20 parts found" in words.labels
+    assert "Mixamo: 20 of 20 parts" in words.labels
     assert {"vibe.bind_target", "vibe.retarget"} <= set(words.operators)
 
 
