@@ -11,6 +11,7 @@ from pathlib import Path
 import bpy
 
 from .casting import Piece, Role
+from .character_maps import detect, note
 from .cleanup_kept import cleanup_registered, set_cleanup
 from .contract.console import Console
 from .contract.errors import CaptureError
@@ -21,7 +22,6 @@ from .motion.export_settings import export_from
 from .motion.retargeting.bone_map import NEEDED, BoneMap, check_usable, spoken
 from .motion.settings import Cleanup
 from .retarget_kept import keep_retarget, retargeting_registered
-from .retarget_properties import detect, note
 from .scene.assembly import Actor, Assembly, assemble
 from .scene.camera import look_through_camera, match_scene, set_frame_rate
 from .scene.exporting.checking import Places
