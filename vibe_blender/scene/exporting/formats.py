@@ -20,7 +20,11 @@ from .destination import unwritable
 FBX, GLTF, BVH, USD = (".fbx",), (".glb", ".gltf"), (".bvh",), (".usd", ".usdc", ".usda", ".usdz")
 SUFFIXES = (*FBX, *GLTF, *BVH, *USD)
 _Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 0, 1.0]])
-_ADDONS = {"export_scene.fbx": "FBX format", "export_scene.gltf": "glTF 2.0 format", "export_anim.bvh": "BioVision"}
+_ADDONS = {
+    "export_scene.fbx": "FBX format",
+    "export_scene.gltf": "glTF 2.0 format",
+    "export_anim.bvh": "BioVision Motion Capture (BVH) format",
+}
 
 
 def conversion(suffix: str, settings: ExportSettings) -> Array:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 # ruff: noqa: E402 (what follows needs bpy)
+import sys
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,6 +63,34 @@ def test_a_file_that_is_none_is_told(written) -> None:
         check([written])
     assert caught.value.code == "check_failed"
     assert "rig é.bvh" in caught.value.message
+
+
+def inside_blender(monkeypatch, program: Path) -> None:
+    """Only for the module: Blender does not let its own path be forgotten again."""
+    app = SimpleNamespace(binary_path=str(program))
+    monkeypatch.setattr("vibe_blender.scene.exporting.checking.bpy", SimpleNamespace(app=app))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for Blender's program is a shell script")
+def test_inside_blender_its_own_program_reads_the_file(written, tmp_path, monkeypatch) -> None:
+    program, seen = tmp_path / "blender é", tmp_path / "seen.txt"
+    program.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" > "{seen}"\nexec "{sys.executable}" "$4" "$6"\n', encoding="utf-8"
+    )
+    program.chmod(0o755)
+    inside_blender(monkeypatch, program)
+    found = check([written])
+    assert found.largest_mm < 1.0
+    words = seen.read_text(encoding="utf-8").splitlines()
+    assert words[:3] == ["--background", "--factory-startup", "--python"]
+    assert words[4] == "--"
+
+
+def test_a_blender_that_cannot_be_started_is_told(written, tmp_path, monkeypatch) -> None:
+    inside_blender(monkeypatch, tmp_path / "no blender")
+    with pytest.raises(CaptureError, match="cannot be started") as caught:
+        check([written])
+    assert caught.value.code == "check_failed"
 
 
 def test_a_check_that_is_ended_leaves_nothing(written) -> None:
