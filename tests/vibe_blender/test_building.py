@@ -81,6 +81,24 @@ def test_a_character_takes_over_the_motion_and_the_settings(take, tmp_path, caps
         assert scene.vibe_retargeting.target == target
 
 
+def test_what_was_set_and_what_is_kept_is_told(take, tmp_path, capsys) -> None:
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    rig = add_character(character("Auto-Rig Pro"), bpy.context.scene.collection)
+    rig.animation_data_create().action = bpy.data.actions.new("idle")
+    rig.pose.bones[0].keyframe_insert("location", frame=1)
+    path, out = tmp_path / "arp.blend", tmp_path / "out.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    assert main([str(take), "--save", str(out), "--target", str(path)]) == 0
+    told = capsys.readouterr().err
+    assert "Baking ..." in told
+    assert "c_foot_ik.l: ik_fk_switch was 0 and is set." in told
+    assert "idle" in told
+    assert "of arp.blend is kept" in told
+    bpy.ops.wm.open_mainfile(filepath=str(out))
+    assert bpy.data.objects["Auto-Rig Pro"].pose.bones["c_foot_ik.l"]["ik_fk_switch"] == 1.0
+    assert any(action.name.startswith("idle") for action in bpy.data.actions)
+
+
 def test_two_characters_follow_two_people(take, tmp_path) -> None:
     rigs = [rig_file(tmp_path, name) for name in ("Mixamo", "Unreal 5")]
     out = tmp_path / "out.blend"
