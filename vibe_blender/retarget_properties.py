@@ -21,7 +21,6 @@ from bpy.props import (
 )
 
 from .character_maps import detect, forget_notes, is_changeable, map_in, set_part
-from .character_maps import note as note
 from .live_retarget import changed, forget
 from .motion.retargeting.bone_map import MOST_BONES, PARTS, BoneMap
 from .motion.retargeting.settings import NAMES, RANGES, Retarget

@@ -90,6 +90,11 @@ def test_a_known_character_takes_three_clicks(opened) -> None:
     blender.key("ctrl+shift+z")
     blender.wait(f"not {BOUND} and {KEYS}")
 
+    blender.click("Batch…", sidebar)
+    blender.see("Characters")
+    blender.picture("retarget_5_batch")
+    blender.move(view)
+    blender.key("Escape")
     for heading in ("Bones", "Motion", "Adjust"):
         blender.click(heading, sidebar)
         blender.picture(f"retarget_5_{heading.lower()}")
