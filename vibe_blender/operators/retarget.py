@@ -118,9 +118,10 @@ class VIBE_OT_retarget(Reporting, bpy.types.Operator):
         return free(cls, no_pair(context))
 
     def run(self, context: bpy.types.Context) -> None:
-        """Plain rigs at once; others while Blender can be used."""
+        """At once where that takes no time: a captured person for a plain rig; else while Blender can be used."""
         source, target = pair(context)
-        quick = bpy.app.background or is_plain(target, target.vibe_retarget.bone_map())
+        plain = of_a_take(source) and is_plain(target, target.vibe_retarget.bone_map())
+        quick = bpy.app.background or plain
         baking = retarget_baking.start((Work.of(source, target),), at_once=quick)
         if quick:
             _tell(self, baking)
