@@ -23,7 +23,8 @@ def with_ik(target: Rig, bone_map: BoneMap, motion: BoneMotion) -> BoneMotion:
     """The same motion for the IK controls of arms and legs, in place of their FK controls.
 
     The control at the end of a limb is carried by hand or foot as at rest. Its pole lies beyond knee or elbow, as far
-    as the limb is long. A limb without IK controls, or without hand or foot, stays as it is.
+    as the limb is long. Toes that have a control of their own beside an IK foot turn as the FK ones do. A limb without
+    IK controls, or without hand or foot, stays as it is.
 
     Args:
         target: at rest.
@@ -46,6 +47,11 @@ def with_ik(target: Rig, bone_map: BoneMap, motion: BoneMotion) -> BoneMotion:
         end, last = target.numbers[limb.end], figure.bones[rows[2]]
         turned[limb.end] = multiply(turns[:, rows[2]], target.axes[end])
         moved[limb.end] = heads[:, rows[2]] + rotate(turns[:, rows[2]], target.heads[end] - target.heads[last])
+        toes = figure.row(limb.part.replace("hip", "foot"))
+        if limb.toes in target.numbers and toes >= 0:
+            for name in bone_map.bones(figure.parts[toes]):
+                turned.pop(name, None)
+            turned[limb.toes] = multiply(turns[:, toes], target.axes[target.numbers[limb.toes]])
         if limb.pole in target.numbers:
             turned[limb.pole] = np.tile(target.axes[target.numbers[limb.pole]], (len(motion.frames), 1))
             moved[limb.pole] = _pole(_Chain.of(target, figure, rows, limb), turns[:, rows[0]], heads[:, list(rows)])

@@ -129,5 +129,7 @@ def _renamed(bone_map: BoneMap, names: dict[str, str]) -> BoneMap:
         parts=tuple(replace(entry, bones=tuple(map(now, entry.bones))) for entry in bone_map.parts),
         twists=tuple(replace(twist, bone=now(twist.bone)) for twist in bone_map.twists),
         offsets=tuple(replace(offset, bone=now(offset.bone)) for offset in bone_map.offsets),
-        limbs=tuple(replace(limb, end=now(limb.end), pole=now(limb.pole)) for limb in bone_map.limbs),
+        limbs=tuple(
+            replace(limb, end=now(limb.end), pole=now(limb.pole), toes=now(limb.toes)) for limb in bone_map.limbs
+        ),
     )

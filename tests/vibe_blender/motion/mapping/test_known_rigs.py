@@ -140,6 +140,14 @@ def test_switches_and_limbs_of_control_rigs() -> None:
     assert Switch("thigh_parent.L", "IK_FK", 1.0, 0.0) in rigify.switches
     pole = Switch("upper_arm_parent.R", "pole_vector", 0.0, 1.0)
     assert Limb("right_shoulder", "hand_ik.R", "upper_arm_ik_target.R", pole) in rigify.limbs
+    assert [limb.toes for limb in rigify.limbs if limb.part == "left_hip"] == ["toe_ik.L"]
+
+
+def test_toes_that_a_rig_has_no_ik_control_for_are_left_to_their_fk() -> None:
+    names, parents = rig_of(next(table for table in known_rigs() if table.rig == "Rigify"))
+    controls = ["foot_ik.L", "thigh_ik_target.L", "foot_ik.R", "thigh_ik_target.R", "toe_ik.L"]
+    bone_map = found([*names, *controls], [*parents, *(-1 for _ in controls)])
+    assert {limb.part: limb.toes for limb in bone_map.limbs} == {"left_hip": "toe_ik.L", "right_hip": ""}
 
 
 @pytest.mark.parametrize(
@@ -148,7 +156,8 @@ def test_switches_and_limbs_of_control_rigs() -> None:
         {"more": 1}, {"rig": ""}, {"rig": 3}, {"sides": ["l"]}, {"sides": None}, {"parts": {}}, {"parts": []},
         {"parts": {**TABLE["parts"], "tail": ["t"]}}, {"parts": {**TABLE["parts"], "pelvis": [3]}},  # type: ignore[dict-item]
         {"marks": [1]}, {"controls": "yes"}, {"exact": 1}, {"switches": [{"bone": "b"}]},
-        {"limbs": [{"part": "knee", "end": "e", "pole": "p"}]}, {"limbs": [3]},
+        {"limbs": [{"part": "knee", "end": "e", "pole": "p"}]},
+        {"limbs": [{"part": "shoulder", "end": "e", "pole": "p", "toes": "t"}]}, {"limbs": [3]},
     ],
 )  # fmt: skip
 def test_what_is_no_table_is_refused(change: dict[str, object]) -> None:

@@ -147,6 +147,23 @@ def test_what_ik_stands_for_gets_no_keys_and_all_else_stays() -> None:
         assert same.all()
 
 
+def test_toes_with_a_control_beside_an_ik_foot_turn_as_their_fk_does() -> None:
+    rig, bone_map = with_controls(character("Mixamo"))
+    rig = replace(rig, names=tuple("toes" if name == "right shoulder pole" else name for name in rig.names))
+    leg = next(limb for limb in bone_map.limbs if limb.part == "left_hip")
+    bone_map = replace(bone_map, limbs=(replace(leg, toes="toes"),))
+    motion, _ = acted(rig, bone_map)
+    found, fk = with_ik(rig, bone_map, motion), bone_map.bones("left_foot")[0]
+    assert fk not in found.bones
+    assert "toes" not in found.moved
+    turn = multiply(motion.turned[:, motion.bones.index(fk)], conjugate(rig.axes[rig.numbers[fk]]))
+    wanted = multiply(turn, rig.axes[rig.numbers["toes"]])
+    assert np.abs(np.sum(found.turned[:, found.bones.index("toes")] * wanted, axis=-1)).min() > 1 - 1e-9
+    same = with_ik(rig, replace(bone_map, limbs=(replace(leg, toes=fk),)), motion)  # one control for both
+    assert fk in same.bones
+    assert "toes" not in with_ik(rig, bone_map.with_part("left_foot", ()), motion).bones
+
+
 def test_limbs_without_their_controls_or_without_a_hand_stay_as_they_are() -> None:
     rig, bone_map = with_controls(character("Mixamo"))
     motion, _ = acted(rig, bone_map)

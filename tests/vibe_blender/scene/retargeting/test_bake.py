@@ -210,7 +210,7 @@ def acted(armature, bone_map: BoneMap, count: int = 40) -> BoneMotion:
 
 def deformed(armature, frames: Array) -> tuple[list[str], Array, Array]:
     """Names, heads (T, B, 3) and orientations (T, B, 4) of what deforms the limbs."""
-    parts = ("upper_arm", "forearm", "hand", "thigh", "shin", "foot")
+    parts = ("upper_arm", "forearm", "hand", "thigh", "shin", "foot", "toe")
     names = [f"DEF-{part}.{side}" for side in "LR" for part in parts]
     found = []
     for frame in frames:
@@ -242,9 +242,9 @@ def test_rigifys_ik_brings_hands_and_feet_where_its_fk_does(rigify) -> None:
     switches = [rigify.pose.bones[switch.bone][switch.name] for switch in bone_map.switches]
     assert switches == [switch.ik for switch in bone_map.switches]
     assert all(rigify.pose.bones[limb.pole_switch.bone]["pole_vector"] for limb in bone_map.limbs)
-    assert {"thigh_fk.L", "foot_ik.L"} & keyed(rigify) == {"foot_ik.L"}
+    assert {"thigh_fk.L", "foot_ik.L", "toe_fk.L", "toe_ik.L"} & keyed(rigify) == {"foot_ik.L", "toe_ik.L"}
     _, ik_heads, ik_axes = deformed(rigify, motion.frames)
-    ends = [number for number, name in enumerate(names) if "hand" in name or "foot" in name]
+    ends = [number for number, name in enumerate(names) if name[4:-2] in ("hand", "foot", "toe")]
     assert np.linalg.norm(ik_heads[:, ends] - heads[:, ends], axis=-1).max() < 1e-3
     assert angles(ik_axes[:, ends], axes[:, ends]).max() < 0.2
     # The bones of Rigify's IK give a little (`ik_stretch`): its knees come 2 cm nearer.
