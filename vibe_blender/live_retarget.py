@@ -7,7 +7,8 @@ import bpy
 
 from .contract.errors import CaptureError
 from .redraw import redraw_panels
-from .scene.retargeting.live import bound_to, is_bound, update
+from .scene.retargeting.leader import is_bound
+from .scene.retargeting.live import bound_to, update
 from .scene.steps import rendering
 from .scene.takes import people
 

@@ -18,7 +18,8 @@ from .motion.retargeting.bone_map import BoneMap
 from .motion.retargeting.settings import Retarget
 from .redraw import redraw_panels
 from .scene.retargeting.bake import remove_rehearsals
-from .scene.retargeting.live import bind, is_bound, unbind
+from .scene.retargeting.leader import is_bound
+from .scene.retargeting.live import bind, unbind
 from .scene.retargeting.source import source_frames
 from .scene.retargeting.transfer import Outcome, retargeting
 from .scene.steps import Steps, rendering

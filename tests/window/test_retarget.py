@@ -13,7 +13,7 @@ TAKE = "bpy.context.scene.vibe.active_take"
 HERO = "bpy.data.objects['Hero']"
 BAKING = "extension('retarget_baking')"
 KEYS = f"len(({HERO}.animation_data and {HERO}.animation_data.action and 'x' or ''))"
-BOUND = f"extension('scene.retargeting.live').is_bound({HERO})"
+BOUND = f"extension('scene.retargeting.leader').is_bound({HERO})"
 COUNT = 2000
 
 

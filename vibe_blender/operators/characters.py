@@ -10,7 +10,7 @@ from ..character_maps import is_changeable
 from ..contract.errors import CaptureError
 from ..motion.retargeting.bone_map import NEEDED, spoken
 from ..retarget_properties import of_a_take
-from ..scene.retargeting.live import is_bound
+from ..scene.retargeting.leader import is_bound
 from ..scene.takes import chosen_armature
 from .active import active_take
 

@@ -10,7 +10,8 @@ from ..contract.errors import CaptureError
 from ..motion.retargeting.bone_map import NEEDED, spoken
 from ..retarget_baking import Work
 from ..retarget_properties import of_a_take
-from ..scene.retargeting.live import bind, is_bound, unbind
+from ..scene.retargeting.leader import is_bound
+from ..scene.retargeting.live import bind, unbind
 from ..scene.retargeting.rigs import is_plain
 from ..scene.takes import people, take_collections
 from .active import UNDO

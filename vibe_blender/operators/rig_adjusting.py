@@ -9,7 +9,8 @@ from ..character_maps import keep_map
 from ..motion.retargeting.bone_map import Offset
 from ..motion.retargeting.solving import aligned
 from ..scene.retargeting.adjusting import Before, check_free, restore, show_pose, turned_since
-from ..scene.retargeting.live import bind, is_bound, unbind
+from ..scene.retargeting.leader import is_bound
+from ..scene.retargeting.live import bind, unbind
 from ..scene.retargeting.rigs import check_armature, read_rig
 from ..scene.retargeting.source import source_map, source_rig
 from .active import UNDO

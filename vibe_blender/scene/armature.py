@@ -48,7 +48,7 @@ def add_armature(name: str, heads: Array, crown: float, collection: bpy.types.Co
     armature.show_in_front = True
     data.display_type = "STICK"
     tails = bone_tails(heads, crown)
-    with _edit_bones(armature) as bones:
+    with edit_bones(armature) as bones:
         for joint, joint_name in enumerate(JOINT_NAMES):
             bone = bones.new(joint_name)
             bone.head, bone.tail = heads[joint], tails[joint]
@@ -102,7 +102,7 @@ def bone_quaternions(armature: bpy.types.Object) -> Array:
 
 
 @contextmanager
-def _edit_bones(armature: bpy.types.Object) -> Iterator[bpy.types.ArmatureEditBones]:
+def edit_bones(armature: bpy.types.Object) -> Iterator[bpy.types.ArmatureEditBones]:
     """The armature's bones in edit mode, in a passing scene: the user's mode, selection and active object stay."""
     scratch = bpy.data.scenes.new("VIBE scratch")
     try:

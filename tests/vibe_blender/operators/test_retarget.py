@@ -17,7 +17,7 @@ from vibe_blender.contract.take_file import save_take
 from vibe_blender.motion.retargeting.bone_map import PARTS
 from vibe_blender.operators.characters import no_pair
 from vibe_blender.scene.animation import assigned_curves
-from vibe_blender.scene.retargeting.live import is_bound
+from vibe_blender.scene.retargeting.leader import is_bound
 from vibe_blender.scene.takes import people
 
 pytestmark = pytest.mark.usefixtures("panel")

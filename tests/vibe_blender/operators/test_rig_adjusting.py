@@ -14,7 +14,7 @@ from vibe_blender.contract.quaternions import conjugate, multiply
 from vibe_blender.contract.take_file import save_take
 from vibe_blender.motion.retargeting.settings import Retarget
 from vibe_blender.motion.retargeting.solving import aligned
-from vibe_blender.scene.retargeting.live import is_bound
+from vibe_blender.scene.retargeting.leader import is_bound
 from vibe_blender.scene.retargeting.rigs import read_rig
 from vibe_blender.scene.retargeting.source import SMPL_MAP, source_rig
 from vibe_blender.scene.takes import people

@@ -22,7 +22,7 @@ from ..steps import Steps
 from .keys import write_motion
 from .leader import lead, let_go
 from .rigs import read_rig
-from .switches import set_switches
+from .switches import hold_switches, set_switches, switch_curves
 
 _REHEARSAL = "vibe_rehearsal"
 """Custom property of the passing scene and of the copy in it."""
@@ -49,7 +49,8 @@ def baking(
         motion = with_ik(read_rig(target), bone_map, motion)
     pose = yield from rehearsing(target, bone_map, motion, settings)
     set_switches(target, bone_map, settings.limbs)  # the action before may have moved them since
-    return write_motion(target, name, motion.frames, motion.bones, pose, motion.moved, settings)
+    switched = switch_curves(target, bone_map, settings, float(motion.frames[0]))
+    return write_motion(target, name, motion.frames, motion.bones, pose, motion.moved, settings, switched)
 
 
 def rehearsing(target: bpy.types.Object, bone_map: BoneMap, motion: BoneMotion, settings: Retarget) -> Steps[Pose]:
@@ -65,6 +66,7 @@ def rehearsing(target: bpy.types.Object, bone_map: BoneMap, motion: BoneMotion, 
     with _rehearsal(target, settings.result) as (scene, twin):
         yield
         set_switches(twin, bone_map, settings.limbs)
+        hold_switches(twin, bone_map, settings.limbs)
         lead(twin, motion)
         yield
         for number, frame in enumerate(np.asarray(motion.frames, float)):

@@ -16,7 +16,7 @@ import numpy as np
 from ...contract.quaternions import Array, to_matrices
 from ...motion.retargeting.rig import BoneMotion
 from ..animation import LINEAR, Curve, assign_action, new_action
-from ..armature import _edit_bones
+from ..armature import edit_bones
 from ..ownership import seal
 from ..rewriting import rewrite
 from .rigs import OURS, path_of
@@ -32,6 +32,11 @@ def leader_of(rig: bpy.types.Object) -> bpy.types.Object | None:
     """What leads a rig; None where nothing does."""
     leader = rig.get(_LEADER)
     return leader if isinstance(leader, bpy.types.Object) and _LEADS in leader else None
+
+
+def is_bound(target: bpy.types.Object) -> bool:
+    """Whether an object follows another one live."""
+    return leader_of(target) is not None
 
 
 def lead(rig: bpy.types.Object, motion: BoneMotion) -> bpy.types.Object:
@@ -95,7 +100,7 @@ def _new_leader(name: str, motion: BoneMotion) -> bpy.types.Object:
     data = bpy.data.armatures.new(f"{name} (led)")
     leader = bpy.data.objects.new(f"{name} (led)", data)
     leader[_LEADS] = True
-    with _edit_bones(leader) as bones:
+    with edit_bones(leader) as bones:
         for bone_name in motion.bones:
             bone = bones.new(bone_name)
             bone.head, bone.tail, bone.roll = (0.0, 0.0, 0.0), (0.0, 1.0, 0.0), 0.0

@@ -14,8 +14,9 @@ from ...motion.retargeting.bone_map import BoneMap, Switch
 from ...motion.retargeting.ik import with_ik
 from ...motion.retargeting.settings import Retarget
 from .leader import lead, leader_of, let_go, names_since
-from .rigs import check_own, moved_otherwise, read_rig
+from .rigs import check_own, read_rig
 from .switches import hold_switches, loose_switches, put_back, set_switches
+from .transfer import solved, without_driven_twists
 
 _SOURCE, _MAP, _LIMBS, _SETTINGS = "vibe_source", "vibe_map", "vibe_limbs", "vibe_settings"
 _SWITCHES = "vibe_switches"
@@ -36,10 +37,8 @@ def bind(source: bpy.types.Object, target: bpy.types.Object, bone_map: BoneMap, 
     Raises:
         CaptureError: as ``transfer.solving``, and ``target_linked``. Nothing has changed then.
     """
-    from .transfer import solved  # which asks this module who is bound
-
     check_own(target)
-    motion = solved(source, target, _without_driven_twists(target, bone_map), settings)
+    motion = solved(source, target, without_driven_twists(target, bone_map), settings)
     if settings.limbs == "ik":
         motion = with_ik(read_rig(target), bone_map, motion)
     known, text = leader_of(target), to_json(bone_map)
@@ -85,11 +84,6 @@ def unbind(target: bpy.types.Object) -> None:
     let_go(target)
 
 
-def is_bound(target: bpy.types.Object) -> bool:
-    """Whether an object follows another one live."""
-    return leader_of(target) is not None
-
-
 def bound_to(source: bpy.types.Object) -> list[bpy.types.Object]:
     """The objects that follow a source live."""
     found = []
@@ -98,14 +92,6 @@ def bound_to(source: bpy.types.Object) -> list[bpy.types.Object]:
         if leader is not None and leader.get(_SOURCE) == source:
             found.append(thing)
     return found
-
-
-def _without_driven_twists(target: bpy.types.Object, bone_map: BoneMap) -> BoneMap:
-    """The map without the twist bones that the rig itself turns."""
-    if not bone_map.twists:
-        return bone_map
-    driven = moved_otherwise(target, ours_count=False)
-    return replace(bone_map, twists=tuple(twist for twist in bone_map.twists if twist.bone not in driven))
 
 
 def _leave_switches(target: bpy.types.Object) -> None:

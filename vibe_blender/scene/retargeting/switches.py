@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import bpy
+import numpy as np
 
 from ...motion.retargeting.bone_map import BoneMap, Switch
-from ...motion.retargeting.settings import Limbs
-from ..animation import assigned_curves
+from ...motion.retargeting.settings import Limbs, Retarget
+from ..animation import CONSTANT, Curve, assigned_curves
 
 _HELD = "vibe_held"
 """A variable by which drivers of ours are known."""
@@ -67,6 +68,34 @@ def loose_switches(target: bpy.types.Object) -> None:
     drivers = target.animation_data.drivers if target.animation_data else ()
     for curve in [curve for curve in drivers if _HELD in curve.driver.variables]:
         target.animation_data.drivers.remove(curve)
+
+
+def switch_curves(target: bpy.types.Object, bone_map: BoneMap, settings: Retarget, frame: float) -> list[Curve]:
+    """A key for each switch, by which an action brings along what it depends on, whatever other actions say.
+
+    In an additive layer it is what has to be added so that whatever lies below comes to the wanted side; Blender keeps
+    the sum within the property's limits. Switches that the rig drives itself get none.
+
+    Args:
+        target: the armature object.
+        bone_map: of it.
+        settings: which controls, and what kind of layer.
+        frame: of the keys.
+    """
+    found = {}
+    driven = {driver.data_path for driver in (target.animation_data.drivers if target.animation_data else ())}
+    for switch in _heeded(bone_map, settings.limbs):
+        path = _path(switch)
+        if value_of(target, switch) is None or path in driven:
+            continue
+        value = getattr(switch, settings.limbs)
+        if settings.result == "additive":
+            unset = target.pose.bones[switch.bone].id_properties_ui(switch.name).as_dict().get("default", 0.0)
+            value = float(unset) + 2.0 * value - switch.fk - switch.ik
+        found[path] = Curve(
+            (path, 0), switch.bone, np.array([frame]), np.array([float(value)]), np.array([CONSTANT], np.uint8)
+        )
+    return list(found.values())
 
 
 def value_of(target: bpy.types.Object, switch: Switch) -> float | None:

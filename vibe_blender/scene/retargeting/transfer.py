@@ -21,10 +21,10 @@ from ..ownership import read_keys
 from ..steps import Steps, run_through
 from .bake import baking
 from .keys import check_layers, is_held, locked, write_motion
-from .live import is_bound
+from .leader import is_bound
 from .rigs import check_armature, check_own, held_pose, is_plain, moved_otherwise, path_of, read_rig, with_ancestors
 from .source import sampling_source, source_frames, source_map, source_rig, source_stands
-from .switches import put_back, set_switches
+from .switches import put_back, set_switches, switch_curves
 
 _SHOWN = 4
 """Names in one sentence."""
@@ -135,7 +135,8 @@ def retargeting(
         if is_plain(target, bone_map):
             others, held = held_pose(target, motion.bones)
             pose = pose_of(read_rig(target), motion, others, held)
-            action = write_motion(target, name, motion.frames, motion.bones, pose, motion.moved, settings)
+            switched = switch_curves(target, bone_map, settings, float(motion.frames[0]))
+            action = write_motion(target, name, motion.frames, motion.bones, pose, motion.moved, settings, switched)
         else:
             action = yield from baking(target, bone_map, motion, settings, name)
     except BaseException:
@@ -160,7 +161,7 @@ def check_pair(source: bpy.types.Object | None, target: bpy.types.Object | None)
 
 def without_driven_twists(target: bpy.types.Object, bone_map: BoneMap) -> BoneMap:
     """The map without the twist bones that the rig itself turns."""
-    driven = moved_otherwise(target)
+    driven = moved_otherwise(target, ours_count=False)
     free = tuple(twist for twist in bone_map.twists if twist.bone not in driven)
     return bone_map if len(free) == len(bone_map.twists) else replace(bone_map, twists=free)
 

@@ -19,7 +19,8 @@ from vibe_blender.motion.retargeting.rig import BoneMotion
 from vibe_blender.motion.retargeting.settings import Retarget
 from vibe_blender.scene.animation import animating
 from vibe_blender.scene.armature import add_armature
-from vibe_blender.scene.retargeting.live import bind, bound_to, is_bound, unbind, update
+from vibe_blender.scene.retargeting.leader import is_bound
+from vibe_blender.scene.retargeting.live import bind, bound_to, unbind, update
 from vibe_blender.scene.retargeting.rigs import read_rig
 from vibe_blender.scene.retargeting.switches import value_of
 from vibe_blender.scene.retargeting.transfer import solved
