@@ -261,3 +261,20 @@ def test_limbs_without_ik_controls_get_the_keys_of_their_fk(rigify) -> None:
     bone_map = replace(map_bones(read_rig(rigify)), limbs=())
     bake(rigify, acted(rigify, bone_map, 3), bone_map, limbs="ik")
     assert {"thigh_fk.L", "foot_ik.L"} & keyed(rigify) == {"thigh_fk.L"}
+
+
+@pytest.mark.parametrize("limbs", ["fk", "ik"])
+def test_above_a_strip_that_keys_rigifys_switches_the_bake_says_where_they_are(rigify, limbs) -> None:
+    bone_map = map_bones(read_rig(rigify))
+    motion = acted(rigify, bone_map, 6)
+    bake(rigify, motion, bone_map, limbs=limbs)
+    _, heads, axes = deformed(rigify, motion.frames)
+    rigify.animation_data.action = None
+    for switch in bone_map.switches:
+        rigify.pose.bones[switch.bone][switch.name] = switch.ik if limbs == "fk" else switch.fk
+        rigify.pose.bones[switch.bone].keyframe_insert(f'["{switch.name}"]', frame=1)
+    for _ in range(2):  # above their active action, then above a strip of it
+        bake(rigify, motion, bone_map, limbs=limbs, result="nla")
+        _, over, turned = deformed(rigify, motion.frames)
+        assert np.abs(over - heads).max() < 1e-4
+        assert angles(turned, axes).max() < 0.1

@@ -2,6 +2,7 @@
 # ruff: noqa: E402 (what follows needs bpy)
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 bpy = pytest.importorskip("bpy")
@@ -9,7 +10,17 @@ bpy = pytest.importorskip("bpy")
 from tests.characters import character
 from tests.characters_blender import add_character
 from vibe_blender.motion.retargeting.bone_map import Limb, Switch
-from vibe_blender.scene.retargeting.switches import hold_switches, loose_switches, put_back, set_switches, value_of
+from vibe_blender.motion.retargeting.rig import Pose
+from vibe_blender.motion.retargeting.settings import Retarget
+from vibe_blender.scene.retargeting.keys import write_motion
+from vibe_blender.scene.retargeting.switches import (
+    hold_switches,
+    loose_switches,
+    put_back,
+    set_switches,
+    switch_curves,
+    value_of,
+)
 
 ARP = character("Auto-Rig Pro")
 POLE = Switch("c_hand_ik.l", "pole_vector", 0.0, 1.0)
@@ -95,3 +106,62 @@ def test_switches_that_the_rig_drives_or_nothing_animates_are_not_held(target) -
     hold_switches(target, MAP, "fk")
     loose_switches(target)
     assert [curve.driver.expression for curve in target.animation_data.drivers] == ["0.5"]
+
+
+@pytest.mark.parametrize("limbs", ["fk", "ik"])
+@pytest.mark.parametrize("below", [0.0, 1.0])
+@pytest.mark.parametrize("result", ["action", "nla", "additive"])
+def test_an_action_brings_along_the_switches_it_depends_on(scene, target, limbs, below, result) -> None:
+    bones = {switch: target.pose.bones[switch.bone] for switch in MAP.switches}
+    for switch, bone in bones.items():
+        bone.id_properties_ui(switch.name).update(min=0.0, max=1.0, default=1.0)
+        bone[switch.name] = below
+        bone.keyframe_insert(f'["{switch.name}"]', frame=1)
+    theirs = target.animation_data.action
+    action = written(target, Retarget(limbs=limbs, result=result))
+    for frame in (3, 12):
+        scene.frame_set(frame)
+        assert {value_of(target, switch) for switch in bones} == {getattr(MAP.switches[0], limbs)}
+    if result == "action":
+        target.animation_data.action = theirs
+    else:
+        scene.frame_set(60)  # beyond the strip
+        assert {value_of(target, switch) for switch in bones} == {below}
+        own = next(track for track in target.animation_data.nla_tracks if track.strips[0].action == action)
+        own.mute = True
+    scene.frame_set(4)
+    assert {value_of(target, switch) for switch in bones} == {below}
+
+
+@pytest.mark.parametrize("result", ["nla", "additive"])
+def test_animation_above_that_keys_a_switch_is_heeded(scene, target, result) -> None:
+    written(target, Retarget(result=result))
+    switch = MAP.switches[0]
+    target.pose.bones[switch.bone][switch.name] = switch.ik
+    target.pose.bones[switch.bone].keyframe_insert(f'["{switch.name}"]', frame=1)
+    for frame in (3, 12):
+        scene.frame_set(frame)
+        assert value_of(target, switch) == switch.ik
+        assert value_of(target, MAP.switches[1]) == MAP.switches[1].fk
+
+
+def test_keys_of_switches_are_of_their_type_and_only_where_nothing_drives_them(target) -> None:
+    first, *others = MAP.switches
+    target.driver_add(f'pose.bones["{first.bone}"]["{first.name}"]')
+    curves = switch_curves(target, replace(MAP, switches=(*MAP.switches, others[0])), Retarget(limbs="ik"), 3.0)
+    assert sorted(curve.group for curve in curves) == sorted([*(switch.bone for switch in others), POLE.bone])
+    assert all(curve.frames.tolist() == [3.0] for curve in curves)
+    assert switch_curves(target, replace(MAP, switches=(Switch("nobody", "x", 1, 0),)), Retarget(), 1.0) == []
+    written(target, Retarget(limbs="ik"))
+    bpy.context.scene.frame_set(5)
+    assert target.pose.bones[POLE.bone][POLE.name] is True
+
+
+def written(target, settings: Retarget) -> bpy.types.Action:
+    """An action of a bone's from frame 3 to 12, with what switches it depends on."""
+    pose = Pose(np.tile([1.0, 0.0, 0.0, 0.0], (10, 1, 1)), np.zeros((10, 1, 3)))
+    frames = 3.0 + np.arange(10)
+    set_switches(target, MAP, settings.limbs)
+    return write_motion(
+        target, "ours", frames, ["c_head.x"], pose, (), settings, switch_curves(target, MAP, settings, 3.0)
+    )
