@@ -12,6 +12,7 @@ import numpy as np
 
 from ...contract.errors import CaptureError
 from ...motion.retargeting.bone_map import BoneMap, Switch, check_usable
+from ...motion.retargeting.ik import with_ik
 from ...motion.retargeting.rig import BoneMotion, pose_of
 from ...motion.retargeting.settings import Retarget
 from ...motion.retargeting.solving import solve
@@ -22,7 +23,17 @@ from ..steps import Steps, run_through
 from .bake import baking
 from .keys import check_layers, is_held, locked, write_motion
 from .leader import is_bound
-from .rigs import check_armature, check_own, held_pose, is_plain, moved_otherwise, path_of, read_rig, with_ancestors
+from .rigs import (
+    changed_by_constraints,
+    check_armature,
+    check_own,
+    held_pose,
+    is_plain,
+    moved_otherwise,
+    path_of,
+    read_rig,
+    with_ancestors,
+)
 from .source import sampling_source, source_frames, source_map, source_rig, source_stands
 from .switches import put_back, set_switches, switch_curves
 
@@ -129,10 +140,13 @@ def retargeting(
     motion = yield from solving(source, target, bone_map, settings, source_parts=source_parts)
     name = name or f"{target.name} {source.name}"
     before = target.animation_data.action if target.animation_data else None
-    warnings = warnings_of(target, motion, settings)
+    # Where nothing moves its FK controls, IK ones still have to be brought to where those would be.
+    plain = is_plain(target, bone_map) and (settings.limbs == "fk" or not bone_map.limbs)
+    keyed = motion if plain or settings.limbs == "fk" else with_ik(read_rig(target), bone_map, motion)
+    warnings = warnings_of(target, keyed, settings)
     switches = tuple(set_switches(target, bone_map, settings.limbs))
     try:
-        if is_plain(target, bone_map):
+        if plain:
             others, held = held_pose(target, motion.bones)
             pose = pose_of(read_rig(target), motion, others, held)
             switched = switch_curves(target, bone_map, settings, float(motion.frames[0]))
@@ -167,7 +181,7 @@ def without_driven_twists(target: bpy.types.Object, bone_map: BoneMap) -> BoneMa
 
 
 def warnings_of(target: bpy.types.Object, motion: BoneMotion, settings: Retarget) -> tuple[str, ...]:
-    """What the user is to know of a target before it is given a motion."""
+    """What the user is to know of a target before it is given a motion for the bones that get keys."""
     found = []
     below = _animated(target, with_ancestors(target, motion.bones) - set(motion.bones))
     if below and settings.result == "nla":
@@ -175,6 +189,9 @@ def warnings_of(target: bpy.types.Object, motion: BoneMotion, settings: Retarget
     held = [name for name in motion.moved if is_held(target.pose.bones[name])]
     shut = [name for name in locked(target, motion.bones, motion.moved) if name not in held]
     strayed = [name for name in motion.bones if name not in motion.moved and _is_off(target.pose.bones[name])]
+    changed = changed_by_constraints(target, motion.bones)
+    if changed:
+        found.append(f"Constraints of their own change what the keys of these say: {_listed(changed)}.")
     if held:
         found.append(f"{_listed(held)} hangs connected on its parent, and stays there: disconnect it in edit mode.")
     if shut:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # ruff: noqa: E402 (what follows needs bpy)
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from tests.random_rigs import MODES
 from tests.walker import walker
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.take import Video
-from vibe_blender.motion.retargeting.bone_map import BoneMap, Switch
+from vibe_blender.motion.retargeting.bone_map import BoneMap, Limb, Switch
 from vibe_blender.motion.retargeting.settings import Retarget
-from vibe_blender.scene.animation import animating
+from vibe_blender.scene.animation import animating, assigned_curves
 from vibe_blender.scene.armature import add_armature
 from vibe_blender.scene.retargeting import transfer
 from vibe_blender.scene.retargeting.live import bind, unbind
@@ -334,6 +335,39 @@ def test_what_the_user_is_to_know_is_said(source, mixamo) -> None:
         assert any(known.bones(bone)[0] in text for text in warnings)
     assert any("rest position" in text for text in warnings)
     assert len(warnings) == 3
+
+
+def test_controls_whose_own_constraints_change_their_keys_are_named(source, mixamo) -> None:
+    known = character("Mixamo").true_map
+    limited = [known.bones(part)[0] for part in ("left_shoulder", "left_elbow", "right_elbow", "head", "left_knee")]
+    for name in limited:
+        mixamo.pose.bones[name].constraints.new("LIMIT_ROTATION")
+    mixamo.pose.bones[limited[4]].constraints[0].influence = 0.0
+    mixamo.pose.bones[known.bones("right_knee")[0]].constraints.new("COPY_ROTATION")  # of nothing
+    shin = mixamo.pose.bones[known.bones("right_ankle")[0]]
+    chain = shin.constraints.new("IK")
+    chain.target, chain.chain_count, chain.mute = source, 2, True
+    (text,) = give(source, mixamo, known).warnings
+    assert all(name in text for name in limited[:4])
+    assert not any(word in text for word in ("more", limited[4], shin.name))
+    chain.mute = False
+    (text,) = give(source, mixamo, known).warnings
+    assert text.endswith("and 2 more.")
+    mixamo.animation_data.action = None
+    chain.driver_add("influence")
+    (text,) = give(source, mixamo, known).warnings
+    assert "more" not in text
+
+
+def test_ik_controls_get_their_keys_also_where_nothing_else_moves_the_fk_ones(scene, source) -> None:
+    known = character("Auto-Rig Pro")
+    target = add_character(known, scene.collection)
+    limbs = tuple(Limb(f"{side}_hip", f"c_foot_ik.{side[0]}", f"c_leg_pole.{side[0]}") for side in ("left", "right"))
+    target.pose.bones["c_foot_ik.l"].constraints.new("LIMIT_LOCATION")
+    (text,) = give(source, target, replace(known.true_map, limbs=limbs), Retarget(feet=0.0, limbs="ik")).warnings
+    assert "c_foot_ik.l" in text
+    keyed = {curve.data_path.split('"')[1] for curve in assigned_curves(target)}
+    assert {"c_foot_ik.l", "c_leg_pole.r", "c_thigh_fk.l"} & keyed == {"c_foot_ik.l", "c_leg_pole.r"}
 
 
 def test_animation_below_a_strip_that_carries_the_motion_along_is_told(scene, source) -> None:
