@@ -19,7 +19,7 @@ from ...motion.retargeting.bone_map import PARTS, BoneMap, MappedPart
 from ...motion.retargeting.rig import Pose, Rig, RigMotion, posed
 from ...motion.settings import FEET
 from ...motion.settings import PARTS as SOLE
-from ..animation import home_of
+from ..animation import TRACKED, home_of
 from ..contact_curves import contact_path
 from ..steps import Steps, run_through
 from .curve_values import WIDTHS, Curves, rotation_channel, turns
@@ -27,6 +27,7 @@ from .rigs import mapped, moves_itself, path_of, read_rig, with_ancestors
 from .sampling import alone, pose_matrices
 
 _BONES = 'pose.bones["'
+_TRACKED_PATH = f'["{TRACKED}"]'
 _PLACED = ("location", *WIDTHS)
 _MOST_FRAMES = 200_000
 _SAME = 1e-4
@@ -142,6 +143,11 @@ def source_stands(armature: bpy.types.Object, frames: Array) -> NDArray[np.bool_
         return None
     values = [curves.values(path, np.zeros(1), frames)[:, 0] >= 0.5 for path in paths]
     return np.stack(values, axis=-1).reshape(-1, len(FEET), len(SOLE))
+
+
+def is_captured(armature: bpy.types.Object) -> bool:
+    """Whether a take's own motion moves an armature: where that does not say that feet stand, they are not to."""
+    return _TRACKED_PATH in Curves(armature)
 
 
 def _moves_bones(path: str) -> bool:

@@ -16,6 +16,7 @@ from ...motion.retargeting.ik import with_ik
 from ...motion.retargeting.rig import BoneMotion, pose_of
 from ...motion.retargeting.settings import Retarget
 from ...motion.retargeting.solving import solve
+from ...motion.retargeting.standing import found_stands
 from ..animation import assigned_curves
 from ..camera import frame_rate
 from ..ownership import read_keys
@@ -34,7 +35,7 @@ from .rigs import (
     read_rig,
     with_ancestors,
 )
-from .source import sampling_source, source_frames, source_map, source_rig, source_stands
+from .source import is_captured, sampling_source, source_frames, source_map, source_rig, source_stands
 from .switches import put_back, set_switches, switch_curves
 
 _SHOWN = 4
@@ -100,9 +101,12 @@ def solving(
     if settings.place == "world":
         to_target = np.linalg.solve(np.array(target.matrix_world, float), sampled.to_world)
     rig, stands = source_rig(source, parts), source_stands(source, frames)
+    fps = frame_rate(bpy.context.scene)
+    if stands is None and settings.feet > 0.0 and not is_captured(source):
+        stands = found_stands(rig, parts, sampled.motion, fps)
     found = solve(
         rig, parts, sampled.motion, read_rig(target), bone_map, settings,
-        stands=stands, to_target=to_target, fps=frame_rate(bpy.context.scene),
+        stands=stands, to_target=to_target, fps=fps,
     )  # fmt: skip
     yield
     return found

@@ -8,11 +8,13 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from tests.characters import character
+from tests.characters import character, wide
 from tests.characters_blender import add_character, evaluated_heads
+from tests.characters_motion import add_source
 from tests.random_rigs import MODES
 from tests.walker import walker
 from vibe_blender.contract.errors import CaptureError
+from vibe_blender.contract.quaternions import conjugate, from_axis_angles, multiply
 from vibe_blender.contract.take import Video
 from vibe_blender.motion.retargeting.bone_map import BoneMap, Limb, Switch
 from vibe_blender.motion.retargeting.settings import Retarget
@@ -420,3 +422,39 @@ def test_a_bake_that_is_left_half_way_puts_the_switches_back(source, mixamo, mon
     next(steps)
     steps.close()
     assert mixamo.pose.bones[arm]["IK_FK"] == 0.0
+
+
+def lowest_slides(armature, bone_map: BoneMap, frames=range(1, 41)) -> np.ndarray:
+    """Metres along the floor that the lower of both ankles goes in each frame."""
+    places = []
+    for frame in frames:
+        bpy.context.scene.frame_set(frame)
+        places.append(evaluated_heads(armature, [bone_map.bones(f"{side}_ankle")[0] for side in ("left", "right")]))
+    steps = np.linalg.norm(np.diff(np.array(places)[..., :2], axis=0), axis=-1)
+    return steps.min(axis=1)
+
+
+def test_feet_of_a_character_that_walks_stand_on_another_too(scene, mixamo, monkeypatch) -> None:
+    person, times, _ = walker(40, FPS)
+    sway = from_axis_angles(0.3 * np.sin(6.3 * times)[:, None] * [0.0, 1.0, 0.0])
+    person.rotations[:, 0] = multiply(person.rotations[:, 0], sway)
+    for joint in (1, 2):  # the thighs stay as they were
+        person.rotations[:, joint] = multiply(conjugate(sway), person.rotations[:, joint])
+    take = add_source(person, scene)
+    bpy.context.view_layer.update()
+    asked = []
+    found = transfer.found_stands
+    monkeypatch.setattr(transfer, "found_stands", lambda *given: asked.append(found(*given)) or asked[-1])
+    known = character("Mixamo")
+    give(take, mixamo, known.true_map)
+    give(take, mixamo, known.true_map, Retarget())
+    assert asked == []  # a take says itself when feet stand, or that they are not to
+    other = add_character(wide(known), scene.collection)
+    bpy.context.view_layer.update()
+    give(mixamo, other, known.true_map, Retarget())
+    assert asked[0].any(axis=2).mean() > 0.3
+    still = lowest_slides(other, known.true_map)
+    give(mixamo, other, known.true_map, PLAIN)
+    assert len(asked) == 1
+    sliding = lowest_slides(other, known.true_map)
+    assert np.median(still) < 0.7 * np.median(sliding)
