@@ -117,6 +117,7 @@ def fitted(bone_map: BoneMap, names: Iterable[str]) -> tuple[BoneMap, int]:
         replace(
             limb,
             pole=limb.pole if limb.pole in there else "",
+            toes=limb.toes if limb.toes in there else "",
             pole_switch=limb.pole_switch if limb.pole_switch and limb.pole_switch.bone in there else None,
         )
         for limb in bone_map.limbs

@@ -18,7 +18,7 @@ FULL = BoneMap(
     twists=(TwistBone("e", "left_hip", 0.5),),
     offsets=(Offset("d", (1.0, 0.0, 0.0, 0.0)),),
     switches=(Switch("f", "IK_FK", 1.0, 0.0),),
-    limbs=(Limb("left_hip", "g", "h", Switch("f", "pole", 0.0, 1.0)),),
+    limbs=(Limb("left_hip", "g", "h", Switch("f", "pole", 0.0, 1.0), "i"),),
 )
 
 
@@ -67,7 +67,7 @@ def test_a_map_comes_back_from_its_file(tmp_path) -> None:
 
 
 def test_what_a_rig_lacks_is_left_out_of_a_map() -> None:
-    assert fitted(FULL, "abcdefgh") == (FULL, 0)
+    assert fitted(FULL, "abcdefghi") == (FULL, 0)
     found, lost = fitted(FULL, "bfg")
     assert lost == 2
     assert found == BoneMap(
