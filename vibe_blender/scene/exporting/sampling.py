@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -16,6 +15,7 @@ from ...contract.errors import CaptureError
 from ...contract.quaternions import Array
 from ...motion.export_settings import Bones
 from ..animation import assigned_curves
+from ..passing import alone, pose_matrices
 
 AT_ORIGIN = 0.02
 """Of the skeleton's size: how near to the floor's origin a bone is that stands on it."""
@@ -133,29 +133,17 @@ def _ordered(names: list[str], parents: dict[str, str | None]) -> list[str]:
     return found
 
 
-@contextmanager
-def passing_scene(name: str, like: bpy.types.Scene) -> Iterator[bpy.types.Scene]:
-    """An empty scene with the other's frame rate, which is gone afterwards."""
-    scene = bpy.data.scenes.new(name)
-    try:
-        scene.render.fps, scene.render.fps_base = like.render.fps, like.render.fps_base
-        scene.sync_mode = "NONE"
-        yield scene
-    finally:
-        bpy.data.scenes.remove(scene)
-
-
 def sample(
     armature: bpy.types.Object, meshes: Sequence[bpy.types.Object], frames: range, which: Bones, scene: bpy.types.Scene
 ) -> Sampled:
     """What an armature does in a scene, frame by frame; frame, pose and selection there stay as they are.
 
     Args:
-        armature: at any place, of any size, under any constraints.
+        armature: at any place, of any size, under any constraints; hidden or not.
         meshes: whose shape keys are read as well.
         frames: whole scene frames.
         which: of its bones.
-        scene: has the armature in it.
+        scene: whose frame rate counts.
 
     Raises:
         CaptureError: ``no_bones`` or ``edit_mode``.
@@ -167,16 +155,14 @@ def sample(
     posed, objects = np.empty((len(frames), len(names), 4, 4)), np.empty((len(frames), 4, 4))
     shaped = [mesh for mesh in meshes if mesh.data.shape_keys]
     shapes = {mesh: np.empty((len(frames), len(mesh.data.shape_keys.key_blocks))) for mesh in shaped}
-    with passing_scene("VIBE sampling", scene) as passing:
-        for thing in (armature, *shaped):
-            passing.collection.objects.link(thing)
+    found = {bone.name: number for number, bone in enumerate(armature.pose.bones)}
+    rows = np.array([found[name] for name in names])
+    with alone(armature, shaped, scene) as at:
         for row, frame in enumerate(frames):
-            passing.frame_set(frame)
-            graph = passing.view_layers[0].depsgraph
+            graph = at(frame)
             rig = armature.evaluated_get(graph)
             objects[row] = rig.matrix_world
-            bones = rig.pose.bones
-            posed[row] = [bones[name].matrix for name in names]
+            posed[row] = pose_matrices(rig)[rows]
             for mesh, values in shapes.items():
                 mesh.data.shape_keys.evaluated_get(graph).key_blocks.foreach_get(
                     "value", buffer := np.empty(values.shape[1], np.float32)

@@ -17,11 +17,12 @@ from ...contract.take import Take
 from ...motion.export_settings import ExportSettings
 from ...motion.local_pose import orthonormal
 from ..camera import frame_rate
+from ..passing import passing_scene
 from .amass_file import check_amass, save_amass
 from .checking import Check, Places, check
 from .destination import check_destination
 from .formats import BVH, FBX, USD, bone_names, conversion, run, write
-from .sampling import Sampled, motion_range, passing_scene, sample
+from .sampling import Sampled, motion_range, sample
 from .stand_in import add_armature, add_mesh, called, plain
 
 

@@ -8,7 +8,7 @@ what else is in the scene is not evaluated.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import bpy
 import numpy as np
@@ -18,14 +18,12 @@ from ...motion.retargeting.bone_map import BoneMap
 from ...motion.retargeting.ik import with_ik
 from ...motion.retargeting.rig import BoneMotion, Pose
 from ...motion.retargeting.settings import Result, Retarget
+from ..passing import PASSING, passing_scene, remove_passing
 from ..steps import Steps
 from .keys import write_motion
 from .leader import lead, let_go
 from .rigs import read_rig
 from .switches import hold_switches, set_switches, switch_curves
-
-_REHEARSAL = "vibe_rehearsal"
-"""Custom property of the passing scene and of the copy in it."""
 
 
 def baking(
@@ -86,31 +84,28 @@ def rehearsing(target: bpy.types.Object, bone_map: BoneMap, motion: BoneMotion, 
 @contextmanager
 def _rehearsal(target: bpy.types.Object, result: Result) -> Iterator[tuple[bpy.types.Scene, bpy.types.Object]]:
     """A copy of a rig, moved only by what will move the rig besides the new action, in a scene of its own."""
-    scene = bpy.data.scenes.new("VIBE scratch")
-    scene[_REHEARSAL] = True
     try:
-        twin = target.copy()
-        twin[_REHEARSAL] = True
-        twin.hide_viewport = False  # what is hidden is not evaluated
-        twin.data = _own_data(target, twin)
-        let_go(twin)
-        if (animation := twin.animation_data) is not None and result != "nla":
-            animation.use_tweak_mode = False
-            animation.action = None
-            animation.use_nla = animation.use_nla and result == "action"
-        scene.collection.objects.link(twin)
-        scene.view_layers[0].update()
-        yield scene, twin
+        with passing_scene() as scene:
+            twin = target.copy()
+            twin[PASSING] = True
+            twin.hide_viewport = False  # what is hidden is not evaluated
+            twin.data = _own_data(target, twin)
+            let_go(twin)
+            if (animation := twin.animation_data) is not None and result != "nla":
+                animation.use_tweak_mode = False
+                animation.action = None
+                animation.use_nla = animation.use_nla and result == "action"
+            scene.collection.objects.link(twin)
+            scene.view_layers[0].update()
+            yield scene, twin
     finally:
-        with suppress(ReferenceError):  # somebody was faster
-            bpy.data.scenes.remove(scene)
         remove_rehearsals()
 
 
 def _own_data(target: bpy.types.Object, twin: bpy.types.Object) -> bpy.types.Armature:
     """The bones of a rig for its copy: driven by that, or the rig would have to be evaluated as well."""
     data = target.data.copy()
-    data[_REHEARSAL], data.pose_position = True, "POSE"
+    data[PASSING], data.pose_position = True, "POSE"
     for curve in data.animation_data.drivers if data.animation_data else ():
         for variable in curve.driver.variables:
             for heeded in variable.targets:
@@ -120,11 +115,7 @@ def _own_data(target: bpy.types.Object, twin: bpy.types.Object) -> bpy.types.Arm
 
 
 def remove_rehearsals() -> None:
-    """Removes copies of rigs and their scenes: undo, or a file saved meanwhile, may have brought some back."""
-    for scene in [scene for scene in bpy.data.scenes if _REHEARSAL in scene]:
-        bpy.data.scenes.remove(scene)
-    for twin in [thing for thing in bpy.data.objects if _REHEARSAL in thing]:
+    """Removes copies of rigs with what leads them, and all else that was there for a moment."""
+    for twin in [thing for thing in bpy.data.objects if PASSING in thing and thing.type == "ARMATURE"]:
         let_go(twin)
-        bpy.data.objects.remove(twin)
-    for data in [data for data in bpy.data.armatures if _REHEARSAL in data]:
-        bpy.data.armatures.remove(data)
+    remove_passing()

@@ -21,10 +21,10 @@ from ...motion.settings import FEET
 from ...motion.settings import PARTS as SOLE
 from ..animation import TRACKED, home_of
 from ..contact_curves import contact_path
+from ..passing import alone, pose_matrices
 from ..steps import Steps, run_through
 from .curve_values import WIDTHS, Curves, rotation_channel, turns
 from .rigs import mapped, moves_itself, path_of, read_rig, with_ancestors
-from .sampling import alone, pose_matrices
 
 _BONES = 'pose.bones["'
 _TRACKED_PATH = f'["{TRACKED}"]'
@@ -233,7 +233,7 @@ def _frame_by_frame(armature: bpy.types.Object, rig: Rig, frames: Array) -> Step
     matrices, bases = np.empty((len(frames), len(rows), 4, 4)), np.empty((len(frames), 4, 4))
     with alone(armature) as at:
         for row, frame in enumerate(frames):
-            shown = at(frame)
+            shown = armature.evaluated_get(at(frame))
             matrices[row], bases[row] = pose_matrices(shown)[rows], np.array(shown.matrix_basis)
             yield
     axes = matrices[..., :3, :3] / np.linalg.norm(matrices[..., :3, :3], axis=-2, keepdims=True)

@@ -128,3 +128,13 @@ def test_bones_are_where_they_are_seen_with_constraints_and_shape_keys(scene, ri
     assert np.allclose(
         sampled.rest[0, :3, 3], rig.matrix_world.to_3x3() @ rig.data.bones[sampled.names[0]].head_local, atol=1e-5
     )
+
+
+def test_a_hidden_armature_moves_as_it_does_when_it_is_shown(scene, rig) -> None:
+    for frame, x in ((1, 0.0), (5, 2.0)):
+        rig.pose.bones[0].location.x = x
+        rig.pose.bones[0].keyframe_insert("location", frame=frame)
+    seen = sample(rig, (), range(1, 6), "all", scene)
+    assert np.ptp(seen.posed, axis=0).max() > 1e-3
+    rig.hide_viewport = True
+    assert np.abs(sample(rig, (), range(1, 6), "all", scene).posed - seen.posed).max() < 1e-6
