@@ -74,7 +74,7 @@ class Character:
         pose: in which it rests.
         unit_m: metres to an armature unit.
         ends: (B, 3) where each bone's flesh ends, armature frame and units; not always where the bone does.
-        solid: (B,) whether a bone has flesh.
+        fingers: (B,) whether a bone is a finger's.
         recipe: what it was made from.
     """
 
@@ -85,7 +85,7 @@ class Character:
     pose: Pose
     unit_m: float
     ends: Array
-    solid: Array
+    fingers: Array
     recipe: Recipe
 
     def __repr__(self) -> str:
@@ -161,8 +161,7 @@ def make(recipe: Recipe) -> Character:
         pose="A" if recipe.build.arms_down > 15.0 else "T",
         unit_m=recipe.unit_m,
         ends=ends,
-        solid=np.array([bool(row.part) or bool(_FINGER.match(row.place)) for row in rows])
-        & np.array([row.part != "root" for row in rows]),
+        fingers=np.array([bool(_FINGER.match(row.place) and _FINGER.match(row.end)) for row in rows]),
         recipe=recipe,
     )  # fmt: skip
 

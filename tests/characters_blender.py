@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The rigs of `characters` in Blender, with a body of capsules so that they can be looked at; and Rigify's own."""
+"""The rigs of `characters` in Blender, with a body so that they can be looked at; and Rigify's own."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 
 from tests.characters import Character
+from tests.characters_flesh import flesh_of
 from vibe_blender.contract.quaternions import Array, from_axis_angles, from_matrices, multiply, rotate
 from vibe_blender.motion.retargeting.rig import Rig
-
-_RADIUS = 0.16
-"""Of a capsule, in lengths of its bone; at most ``_THICKEST`` metres."""
-_THICKEST = 0.07
 
 
 def add_character(
@@ -136,45 +133,20 @@ def evaluated_heads(armature: Any, names: list[str]) -> Array:
 
 
 def _add_flesh(armature: Any, character: Character, collection: Any) -> Any:
-    """A mesh of one capsule to each bone that has flesh, skinned to it; the armature's child."""
+    """A body that is skinned to the bones, the armature's child."""
     import bpy
 
-    vertices, faces, groups = [], [], []
-    for number in np.flatnonzero(character.solid):
-        points, sides = _capsule(character.rig.heads[number], character.ends[number], _THICKEST / character.unit_m)
-        start = sum(map(len, vertices))
-        vertices.append(points)
-        faces.append(sides + start)
-        groups.append((character.rig.names[number], list(range(start, start + len(points)))))
+    flesh = flesh_of(character)
     mesh = bpy.data.meshes.new(f"{character.name} body")
-    mesh.from_pydata(np.concatenate(vertices).tolist(), [], np.concatenate(faces).tolist())
+    mesh.from_pydata(flesh.vertices.tolist(), [], flesh.faces.tolist())
+    mesh.shade_smooth()
     body = bpy.data.objects.new(mesh.name, mesh)
     collection.objects.link(body)
     body.parent = armature
-    for name, numbers in groups:
-        body.vertex_groups.new(name=name).add(numbers, 1.0, "REPLACE")
+    for name, first, after in flesh.owners:
+        body.vertex_groups.new(name=name).add(list(range(first, after)), 1.0, "REPLACE")
     body.modifiers.new("Armature", "ARMATURE").object = armature
     return body
-
-
-def _capsule(start: Array, end: Array, thickest: float) -> tuple[Array, Array]:
-    """Vertices (V, 3) and quads (F, 4) of a rounded tube between two points."""
-    length = float(np.linalg.norm(end - start))
-    radius = min(_RADIUS * length + 0.1 * thickest, thickest)
-    y = (end - start) / length
-    x = np.cross(y, np.eye(3)[np.argmin(np.abs(y))])
-    x /= np.linalg.norm(x)
-    around = np.arange(12) / 12 * 2 * np.pi
-    ring = np.cos(around)[:, None] * x + np.sin(around)[:, None] * np.cross(x, y)
-    angles = np.radians([-80.0, -55.0, -25.0, 0.0, 0.0, 25.0, 55.0, 80.0])
-    middles = np.where(np.arange(8) < 4, 0.0, length) + radius * np.sin(angles)
-    points = start + middles[:, None, None] * y + radius * np.cos(angles)[:, None, None] * ring
-    here = np.arange(12)
-    after = (here + 1) % 12
-    sides = [
-        np.stack([level + here, level + after, level + 12 + after, level + 12 + here], 1) for level in range(0, 84, 12)
-    ]
-    return points.reshape(-1, 3), np.concatenate(sides)
 
 
 def rig_of(armature: Any) -> Rig:

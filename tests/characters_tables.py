@@ -355,7 +355,7 @@ lowerJaw head head >chin
 *ThighBend pelvis hip >hip/knee:0.45 =hip
 *ThighTwist *ThighBend hip/knee:0.45 >knee =hip
 *Shin *ThighTwist knee >ankle =knee
-*Foot *Shin ankle >ankle/ball:0.5 =ankle
+*Foot *Shin ankle >ball =ankle
 *Metatarsals *Foot ankle/ball:0.5 >ball
 *Toe *Metatarsals ball >toe =foot
 *BigToe *Toe toe >beyond

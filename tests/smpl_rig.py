@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vibe_blender.contract.quaternions import Array, multiply, rotate
+from vibe_blender.contract.quaternions import Array, from_axis_angles, multiply, rotate
 from vibe_blender.contract.skeleton import JOINT_NAMES, PARENTS, REST_JOINTS, forward_kinematics
 from vibe_blender.contract.take import Person
 from vibe_blender.motion.retargeting.bone_map import PARTS, BoneMap, MappedPart
@@ -53,3 +53,20 @@ def posed_motion(turns: Array, root: Array | None = None) -> RigMotion:
     place = np.tile(rig.heads[0], (len(turns), 1)) if root is None else root
     places, turned = forward_kinematics(REST_JOINTS, turns, place)
     return RigMotion(np.arange(len(turns), dtype=float), places, turned)
+
+
+def acting(count: int = 40, seed: int = 5, size: float = 0.6) -> RigMotion:
+    """Somebody who moves every joint at random, turns about and walks off."""
+    random = np.random.default_rng(seed)
+    time = np.arange(count)[:, None, None] / 10.0
+    turns = from_axis_angles(size * np.sin(time + 6.0 * random.random((24, 3))))
+    turns[:, 0] = multiply(from_axis_angles(time[:, 0] * [0.0, 1.0, 0.0]), turns[:, 0])
+    return posed_motion(turns, smpl_rig().heads[0] + time[:, 0] * [0.3, -0.5, 0.02])
+
+
+def still(count: int = 3, **angles: tuple[float, float, float]) -> RigMotion:
+    """Somebody in T-pose but for some joints, turned by degrees about SMPL's axes."""
+    turns = np.tile([1.0, 0.0, 0.0, 0.0], (count, 24, 1))
+    for joint, degrees in angles.items():
+        turns[:, JOINT_NAMES.index(joint)] = from_axis_angles(np.radians(degrees))
+    return posed_motion(turns)

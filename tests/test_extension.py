@@ -67,9 +67,11 @@ def test_the_zip_is_small_pure_and_whole(archive) -> None:
     for package in ("vibe_blender", "backend"):
         sources = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / package).rglob("*.py")}
         assert sources <= names
-    assert "vibe_blender/assets/mannequin.npz" in names
+    maps = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "vibe_blender").rglob("bone_maps/*.json")}
+    assert maps
+    assert maps | {"vibe_blender/assets/mannequin.npz"} <= names
     endings = {Path(name).suffix for name in names}
-    assert endings <= {".py", ".toml", ".txt", ".md", ".npz", ""}, "an extension has no binaries of its own"
+    assert endings <= {".py", ".toml", ".txt", ".md", ".npz", ".json", ""}, "an extension has no binaries of its own"
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]
 
 

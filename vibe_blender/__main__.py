@@ -2,7 +2,8 @@
 """The panel's flow without a window: a video or a take becomes a .blend, or a file for another program, and a picture.
 
 ``python -m vibe_blender VIDEO_OR_TAKE --save OUT.blend`` with pip's bpy, or inside Blender
-``blender -b -P vibe_blender/__main__.py -- VIDEO_OR_TAKE --save OUT.blend``.
+``blender -b -P vibe_blender/__main__.py -- VIDEO_OR_TAKE --save OUT.blend``. With ``--target RIG.blend`` a character
+takes over the motion.
 """
 
 from __future__ import annotations
@@ -23,27 +24,21 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from .casting import Piece, is_folder, pieces_from
 from .client.process import CaptureLost, CaptureProcess
-from .contract.arguments import add_capture_arguments, add_cleanup_arguments, job_from
+from .contract.arguments import add_capture_arguments, add_cleanup_arguments, add_retarget_arguments, job_from
 from .contract.console import Console
 from .contract.errors import CaptureError
 from .contract.protocol import LAST_EVENTS, Cancelled, Done, Failed, Job, Warned
-from .contract.take import Take
 from .contract.take_file import load_take
-from .motion.cleanup import cleaned
 from .motion.export_settings import add_export_arguments, export_from
 from .motion.settings import Cleanup
 from .motion.settings_text import cleanup_from
 
-if TYPE_CHECKING:
-    from .scene.exporting.checking import Places
-
 DONE, FAILED, CANCELLED = 0, 1, 130
-_FIRST_FRAME = 1
 _POLL_SECONDS = 0.2
-LARGEST_MM = 1.0
+_FORMATS = ("blend", "fbx", "glb", "gltf", "bvh", "usdc", "usdz", "npz")
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -55,41 +50,86 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 done, 1 failed, 130 cancelled; wrong arguments end the program with 2."""
     options = _parser().parse_args(arguments)
     console = Console()
+    failed: list[Piece] = []
     try:
-        settings = _check(options)
-        if _is_take(options.source):
-            path, take = options.source, load_take(options.source)
-            for warning in take.warnings:
-                console.emit(Warned("take", warning))
-        else:
-            path = _capture(options, console)
-            take = load_take(path)
-        with contextlib.redirect_stdout(io.StringIO()):  # Blender's operators report there
-            written = _build(options, settings, take, path, console)
-        print(*written, sep="\n")
+        pieces = pieces_from(options)
+        settings = _check(options, pieces)
+        for source in dict.fromkeys(piece.source for piece in pieces):
+            made = [piece for piece in pieces if piece.source == source]
+            failed += _make(made, options, settings, console, alone=len(pieces) == 1)
     except CaptureError as error:
-        kept = error.take if isinstance(error, CaptureLost) else ""
-        console.emit(Failed(error.code, error.message, error.hint, kept))
+        console.emit(_failure(error))
         return FAILED
     except (KeyboardInterrupt, Stopped) as stop:
         console.emit(Cancelled(str(stop)))
         return CANCELLED
-    return DONE
+    return FAILED if failed else DONE
+
+
+def _make(
+    pieces: list[Piece], options: argparse.Namespace, settings: Cleanup, console: Console, *, alone: bool
+) -> list[Piece]:
+    """Makes all files of one video or take, and returns those that could not be made.
+
+    Args:
+        pieces: the files.
+        options: of the command line.
+        settings: of the clean-up.
+        console: hears of them.
+        alone: there is only one file: what goes wrong with it is raised.
+    """
+    from .building import build
+
+    source, failed = pieces[0].source, []
+    try:
+        path = source if _is_take(source) else _capture(options, pieces[0], console)
+        take = load_take(path)
+        for warning in take.warnings if path == source else ():
+            console.emit(Warned("take", warning))
+    except CaptureError as error:
+        if alone:
+            raise
+        console.emit(_failure(error, source.name))
+        return pieces
+    for piece in pieces:
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # Blender's operators report there
+                written = build(piece, options, settings, take, path, console)
+            print(*written, sep="\n")
+        except CaptureError as error:
+            if alone:
+                raise
+            console.emit(_failure(error, piece.save.stem))
+            failed.append(piece)
+    return failed
+
+
+def _failure(error: CaptureError, what: str = "") -> Failed:
+    """An error as the console tells it.
+
+    Args:
+        error: what went wrong.
+        what: with which of several files.
+    """
+    kept = error.take if isinstance(error, CaptureLost) else ""
+    return Failed(error.code, f"{what}: {error.message}" if what else error.message, error.hint, kept)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m vibe_blender", description="Turns a video, or a take of one, into an animated armature."
+        prog="python -m vibe_blender",
+        description="Turns a video, or a take of one, into animation of an armature of its own, or of your characters.",
     )
     add = parser.add_argument
-    add("source", type=_path, metavar="VIDEO_OR_TAKE")
+    add("source", type=_path, nargs="+", metavar="VIDEO_OR_TAKE")
     add(
         "--save",
         type=_path,
         required=True,
         metavar="OUT",
-        help="file to write: .blend, .fbx, .glb, .bvh, .usd or .npz",
+        help="file to write: .blend, .fbx, .glb, .bvh, .usd or .npz; or a folder, for each take with each target",
     )
+    add("--format", choices=_FORMATS, default="blend", help="of the files in a folder (default: %(default)s)")
     add("--scene-fps", type=_scene_fps, metavar="match|F", help="frames per second of the scene (default: the video's)")
     add("--picture", type=_path, metavar="OUT.png", help="also render the bodies over the video")
     add("--picture-frames", type=_frames, metavar="F,F,…", help="at these video frames (default: one in the middle)")
@@ -102,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_capture_arguments(parser)
     add_cleanup_arguments(parser, "as in the panel")
+    add_retarget_arguments(parser)
     add_export_arguments(parser)
     return parser
 
@@ -131,27 +172,34 @@ def _frames(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of frame numbers such as 10,50,90") from error
 
 
-def _check(options: argparse.Namespace) -> Cleanup:
+def _check(options: argparse.Namespace, pieces: Sequence[Piece]) -> Cleanup:
     """Finds what would fail after a long capture before it starts; the clean-up that is asked for."""
     settings = cleanup_from(options, Cleanup())
     export_from(options)
     try:
         from .scene.exporting.destination import check_destination, check_writable
+        from .stored_maps import read_map
     except ImportError as error:
         raise CaptureError(
             "bpy_missing",
             f"Blender's Python module cannot be loaded: {error}.",
             "Install bpy into this Python, or run this file inside Blender with `blender -b -P`.",
         ) from error
-    check_destination(options.save)
+    for piece in pieces:
+        if not piece.source.is_file():
+            raise CaptureError("video_missing", f"There is no file {piece.source}.", "Check the path.")
+        for role in piece.roles:
+            if not role.rig.is_file():
+                raise CaptureError("rig_missing", f"There is no file {role.rig}.", "Check the path.")
+            if role.bone_map is not None:
+                read_map(role.bone_map)
+        check_destination(piece.save)
     if options.picture is not None:
         if options.picture.suffix.lower() != ".png":
             raise CaptureError(
                 "bad_picture", f"The picture {options.picture} is no PNG file.", "Give it a name that ends in .png."
             )
         check_writable(options.picture)
-    if not options.source.is_file():
-        raise CaptureError("video_missing", f"There is no file {options.source}.", "Check the path.")
     return settings
 
 
@@ -160,14 +208,15 @@ def _is_take(path: Path) -> bool:
         return file.read(len(_SQLITE)) == _SQLITE or path.suffix == ".take"
 
 
-def _capture(options: argparse.Namespace, console: Console) -> Path:
+def _capture(options: argparse.Namespace, piece: Piece, console: Console) -> Path:
     """Runs the backend and returns the take it made."""
-    take = options.take or options.save.with_suffix(".take")
+    beside = options.save / piece.source.stem if is_folder(options.save) else options.save
+    take = options.take or beside.with_suffix(".take")
     python = options.backend_python or Path(os.environ.get("VIBE_BACKEND_PYTHON", sys.executable))
     descriptor, name = tempfile.mkstemp(prefix="vibe-", suffix=".log")
     os.close(descriptor)
     log = Path(name)
-    made = _follow(job_from(options, options.source, take), python, log, console)
+    made = _follow(job_from(options, piece.source, take), python, log, console)
     log.unlink(missing_ok=True)
     return made
 
@@ -196,59 +245,6 @@ def _show(process: CaptureProcess, console: Console) -> None:
         for event in process.wait(_POLL_SECONDS):
             if not isinstance(event, LAST_EVENTS):
                 console.emit(event)
-
-
-def _build(options: argparse.Namespace, settings: Cleanup, take: Take, path: Path, console: Console) -> list[Path]:
-    """Fills a new file with the take, cleaned up, and returns the files written."""
-    import bpy
-
-    from .cleanup_kept import cleanup_registered, set_cleanup
-    from .scene.assembly import assemble
-    from .scene.camera import look_through_camera, match_scene, set_frame_rate
-    from .scene.exporting.saving import save, subject_of
-    from .scene.picture import overlay_picture
-
-    if not take.people:
-        raise CaptureError("nobody", "There is nobody in the take.", "Capture a video in which people are seen whole.")
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    scene = bpy.context.scene
-    set_frame_rate(scene, options.scene_fps or take.video.fps)
-    assembly = assemble(take, scene, Path(take.video.path).stem, start=_FIRST_FRAME, path=path)
-    match_scene(scene, assembly.camera, take.video, start=_FIRST_FRAME)
-    look_through_camera()
-    for warning in assembly.warnings:
-        console.emit(Warned("scene", warning))
-    with cleanup_registered():
-        set_cleanup(assembly.collection, settings)
-        subjects = [subject_of(actor.armature, scene) for actor in assembly.actors]
-        people = [actor.person for actor in assembly.actors]
-        shown = cleaned(take, settings).take if options.save.suffix.lower() == ".npz" else None
-        exported = save(options.save, scene, subjects, export_from(options), take=shown, people=people)
-    if options.check:
-        _compare(exported)
-    written = list(dict.fromkeys(places.path for places in exported))
-    if options.picture is not None:
-        seen = take.people[0].frames
-        frames = options.picture_frames or (int(seen[len(seen) // 2]),)
-        overlay_picture(options.picture, assembly, take.video, frames, scene, start=_FIRST_FRAME)
-        written.append(options.picture)
-    return written
-
-
-def _compare(exported: list[Places]) -> None:
-    """Says how far files that are read back are from what was exported.
-
-    Raises:
-        CaptureError: ``check_failed``, or ``check_off`` where that is too far.
-    """
-    from .scene.exporting.saving import check_written
-
-    found = check_written(exported)
-    if found is None:
-        return
-    print(found, file=sys.stderr, flush=True)
-    if found.largest_mm > LARGEST_MM:
-        raise CaptureError("check_off", f"Not all joints are where they were: {found}", "Try another format.")
 
 
 def _keep_standard_output() -> None:

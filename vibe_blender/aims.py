@@ -15,6 +15,7 @@ from .contract.errors import CaptureError
 from .contract.take import Take
 from .contract.take_file import free_take_path, load_take, save_take
 from .live_cleanup import cleanup_of
+from .live_retarget import follow
 from .motion.blending import blend_range
 from .motion.cleanup import Cleaned, cleaned
 from .motion.settings import RAW, Cleanup
@@ -157,6 +158,7 @@ class Patch:
         result = yield from cleaning(loaded.take, settings)
         kept = yield from replacing_motion(collection, result.take, loaded.path)
         settle(collection, settings, result, loaded.take)
+        follow(collection)
         warnings = (*loaded.take.warnings, *(f"Your action {name} is kept, unassigned." for name in kept))
         frames = self.last - self.first + 1
         return Finished("Captured again", collection.name, len(loaded.take.people), frames, warnings)

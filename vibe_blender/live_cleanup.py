@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a change of the clean-up's settings does: the motion follows at once, or it is kept why it could not."""
+"""What a change of the clean-up's settings does: the motion follows at once, or it is kept why it could not.
+
+Characters that are bound to the people of the take follow too.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Iterator
 import bpy
 
 from .contract.errors import CaptureError
+from .live_retarget import follow
 from .motion.settings import Cleanup
 from .redraw import redraw_panels
 from .scene.cleaning import clean_up
@@ -47,6 +51,7 @@ def refresh(collection: bpy.types.Collection) -> None:
         _kept[collection.session_uid] = clean_up(
             collection, cleanup_of(collection), raw=collection.vibe_cleanup.show_raw
         )
+        follow(collection)
     except CaptureError as error:
         _problems[collection.session_uid] = error
     redraw_panels()

@@ -13,19 +13,27 @@ from . import (
     confidence_strip,
     contact_strip,
     contact_watch,
+    export_check,
+    export_panel,
+    export_properties,
     installing,
     menus,
     panels,
     raw_ghost,
+    retarget_baking,
+    retarget_panel,
+    retarget_properties,
     session,
 )
 from .operators import (
+    bone_mapping,
     capture,
     choose_video,
     cleanup,
     confidence,
     contacts,
     delete_take,
+    exporting,
     install,
     moving_camera,
     open_take,
@@ -34,6 +42,8 @@ from .operators import (
     published,
     rename_take,
     resolve_range,
+    retarget,
+    rig_adjusting,
     view_take,
 )
 from .preferences import VIBE_Preferences
@@ -44,6 +54,8 @@ CLASSES = (
     VIBE_Preferences,
     VIBE_CaptureSettings,
     *cleanup_properties.CLASSES,
+    *retarget_properties.CLASSES,
+    *export_properties.CLASSES,
     *install.CLASSES,
     *choose_video.CLASSES,
     *capture.CLASSES,
@@ -59,11 +71,17 @@ CLASSES = (
     *cleanup.CLASSES,
     *contacts.CLASSES,
     *moving_camera.CLASSES,
+    *retarget.CLASSES,
+    *bone_mapping.CLASSES,
+    *rig_adjusting.CLASSES,
+    *exporting.CLASSES,
     *panels.CLASSES,
     *cleanup_panel.CLASSES,
+    *retarget_panel.CLASSES,
+    *export_panel.CLASSES,
     *menus.CLASSES,
 )
-_HANDLERS = (*session.HANDLERS, *contact_watch.HANDLERS)
+_HANDLERS = (*session.HANDLERS, *contact_watch.HANDLERS, *retarget_baking.HANDLERS)
 
 
 def register() -> None:
@@ -72,6 +90,8 @@ def register() -> None:
         bpy.utils.register_class(each)
     register_properties()
     cleanup_properties.register_cleanup()
+    retarget_properties.register_retargeting()
+    export_properties.register_export()
     for name, handler in _HANDLERS:
         getattr(bpy.app.handlers, name).append(handler)
     menus.add_menus()
@@ -84,6 +104,8 @@ def unregister() -> None:
     """Ends what runs, and takes everything away again."""
     atexit.unregister(session.kill)
     session.stop()
+    retarget_baking.stop()
+    export_check.stop()
     availability.stop()
     installing.stop()
     confidence_strip.disable()
@@ -97,6 +119,8 @@ def unregister() -> None:
         handlers = getattr(bpy.app.handlers, name)
         if handler in handlers:
             handlers.remove(handler)
+    export_properties.unregister_export()
+    retarget_properties.unregister_retargeting()
     cleanup_properties.unregister_cleanup()
     unregister_properties()
     for each in reversed(CLASSES):

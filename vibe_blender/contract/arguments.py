@@ -66,7 +66,8 @@ RETARGET_SETTINGS = (
 def add_retarget_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options that give the motion to characters; ``casting.roles_from`` reads them back."""
     group = parser.add_argument_group(
-        "characters", "The n-th --target follows the n-th person. Other options count once for all, or one for each."
+        "characters",
+        "The n-th --target follows the n-th person. Object, person and map are given once for all, or for each.",
     )
     add = group.add_argument
     add("--target", action="append", default=[], metavar="RIG.blend", help="a file with a character's armature")
@@ -77,7 +78,7 @@ def add_retarget_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE.json",
-        help="which of its bones are what (default: as stored for such a rig, else as recognised)",
+        help="which of its bones are what (default: as recognised)",
     )
     names = ", ".join(RETARGET_SETTINGS)
     add("--retarget", action="append", default=[], metavar="NAME=VALUE", help=f"one setting; there are {names}")

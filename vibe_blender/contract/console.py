@@ -13,7 +13,7 @@ from .protocol import Cancelled, Done, Event, Failed, Progress, Stage, VideoOpen
 
 _STAGES = {
     "seek": "Seeking", "watch": "Watching", "solve": "Solving", "refine": "Refining", "world": "Placing",
-    "save": "Saving", "train": "Learning",
+    "save": "Saving", "bake": "Baking", "train": "Learning",
 }  # fmt: skip
 _COUNTED = {"train": "steps"}
 _REDRAW_S = 0.1

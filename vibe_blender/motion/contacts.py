@@ -19,7 +19,8 @@ _SLOWEST_M_S = 0.3
 _NEAR_M, _NEAR_WIDTH_M = 0.06, 0.015
 _LEAVING_HEIGHT = 1.5
 """A foot that stands has left at so many times the height below which it begins to stand."""
-_HARDLY_EVER = 0.1
+HARDLY_EVER = 0.1
+"""Of all frames: feet that stand in fewer do not stand."""
 _HASTE = 2.7
 """A part that moves so many times faster than it mostly does while it stands is on its way to another place."""
 
@@ -41,7 +42,7 @@ def contacts_of(person: Person, times: Array, feet: Feet, legs: Legs | None = No
     if person.id in feet.contacts:
         return tuple(sorted(feet.contacts[person.id], key=lambda contact: (contact.first, contact.last)))
     found = find_contacts(person, times, feet, legs)
-    hardly = standing(found, person.frames).any(axis=(1, 2)).sum() < _HARDLY_EVER * len(person.frames)
+    hardly = standing(found, person.frames).any(axis=(1, 2)).sum() < HARDLY_EVER * len(person.frames)
     return () if feet.lock == "auto" and hardly else found
 
 
@@ -61,7 +62,7 @@ def find_contacts(person: Person, times: Array, feet: Feet, legs: Legs | None = 
         Contact(FEET[foot], PARTS[part], int(person.frames[first]), int(person.frames[end - 1]))
         for foot in range(2)
         for part in range(2)
-        for first, end in _stretches(speeds[:, foot, part], heights[:, foot, part], timeline, feet)
+        for first, end in standing_stretches(speeds[:, foot, part], heights[:, foot, part], timeline, feet)
     ]
     return tuple(sorted(found, key=lambda contact: (contact.first, contact.last)))
 
@@ -104,8 +105,15 @@ def standing_speeds(points: Array, timeline: Timeline) -> Array:
     return own + _SWAY_SHARE * np.linalg.norm(sway, axis=-1)[:, None, None]
 
 
-def _stretches(speeds: Array, heights: Array, timeline: Timeline, feet: Feet) -> list[tuple[int, int]]:
-    """First and after-last index of the stretches in which one part, with speeds and heights (T,), stands."""
+def standing_stretches(speeds: Array, heights: Array, timeline: Timeline, feet: Feet) -> list[tuple[int, int]]:
+    """First and after-last index of the stretches in which one part stands.
+
+    Args:
+        speeds: (T,) m/s, from ``standing_speeds``.
+        heights: (T,) metres above the floor.
+        timeline: theirs.
+        feet: the speeds, the height and the shortest contact.
+    """
     begins = (speeds < feet.enter_m_s) & (heights < feet.height_m)
     lasts = (speeds < feet.leave_m_s) & (heights < _LEAVING_HEIGHT * feet.height_m)
     first, end = timeline.stretches(lasts).T

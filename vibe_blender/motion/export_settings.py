@@ -13,6 +13,7 @@ Program = Literal["blender", "unreal", "unity"]
 Bones = Literal["auto", "all", "deform"]
 Axis = Literal["X", "Y", "Z", "-X", "-Y", "-Z"]
 PROGRAMS, BONES, AXES = (get_args(kind) for kind in (Program, Bones, Axis))
+CM_PER_M = 100.0
 LARGEST_FRAME = 1_048_574
 """Blender's own limit."""
 
@@ -38,9 +39,9 @@ PRESETS: dict[str, FbxPreset] = {
     # Metres in a file that says so, as Blender's own exporter and importer have it with "FBX All".
     "blender": FbxPreset(up="Y", units_per_m=1.0),
     # Unreal's own axes and unit. It leaves out a node of this name where the file is Blender's.
-    "unreal": FbxPreset(up="Z", units_per_m=100.0, node="Armature", root_bone=True),
+    "unreal": FbxPreset(up="Z", units_per_m=CM_PER_M, node="Armature", root_bone=True),
     # FBX's own axes and unit, which Unity, Maya and MotionBuilder expect.
-    "unity": FbxPreset(up="Y", units_per_m=100.0),
+    "unity": FbxPreset(up="Y", units_per_m=CM_PER_M),
 }
 
 

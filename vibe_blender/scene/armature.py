@@ -17,6 +17,7 @@ import numpy as np
 from ..contract.errors import CaptureError
 from ..contract.quaternions import Array, from_matrices
 from ..contract.skeleton import JOINT_NAMES, PARENTS
+from .passing import editing, passing_scene
 
 _FORWARD = (0.0, -1.0, 0.0)
 _UP = (0.0, 0.0, 1.0)
@@ -48,7 +49,7 @@ def add_armature(name: str, heads: Array, crown: float, collection: bpy.types.Co
     armature.show_in_front = True
     data.display_type = "STICK"
     tails = bone_tails(heads, crown)
-    with _edit_bones(armature) as bones:
+    with edit_bones(armature) as bones:
         for joint, joint_name in enumerate(JOINT_NAMES):
             bone = bones.new(joint_name)
             bone.head, bone.tail = heads[joint], tails[joint]
@@ -102,20 +103,9 @@ def bone_quaternions(armature: bpy.types.Object) -> Array:
 
 
 @contextmanager
-def _edit_bones(armature: bpy.types.Object) -> Iterator[bpy.types.ArmatureEditBones]:
+def edit_bones(armature: bpy.types.Object) -> Iterator[bpy.types.ArmatureEditBones]:
     """The armature's bones in edit mode, in a passing scene: the user's mode, selection and active object stay."""
-    scratch = bpy.data.scenes.new("VIBE scratch")
-    try:
-        scratch.collection.objects.link(armature)
-        view_layer = scratch.view_layers[0]
-        view_layer.objects.active = armature
-        with bpy.context.temp_override(scene=scratch, view_layer=view_layer, active_object=armature, object=armature):
-            bpy.ops.object.mode_set(mode="EDIT")
-            try:
-                yield armature.data.edit_bones
-            finally:
-                bpy.ops.object.mode_set(mode="OBJECT")
-        # A pose exists only after an update; assigning an action slot before it crashes Blender 4.4 to 5.2.
-        view_layer.update()
-    finally:
-        bpy.data.scenes.remove(scratch)
+    with passing_scene() as scene:
+        scene.collection.objects.link(armature)
+        with editing(scene, armature) as bones:
+            yield bones

@@ -17,8 +17,8 @@ from .names import Reading
 _FOLLOWING = {"hip": "knee", "knee": "ankle", "shoulder": "elbow", "elbow": "wrist"}
 _OFF_LINE = 0.12
 """Of a limb's length: what is further from its line is not in it."""
-_ON_FLOOR = 0.15
-"""Of the height of the hips: a root is no higher above the floor."""
+_ON_FLOOR = -0.3, 0.15
+"""Of the height of the hips: a root is no further below or above where the lowest joint of the feet is."""
 _KEPT = ("body", "twist", "deform")
 
 
@@ -80,7 +80,8 @@ def root_bone(rig: Rig, bone_map: BoneMap, readings: Sequence[Reading]) -> int:
             continue
         below = rig.heads[bone] - hips
         aside = float(np.linalg.norm(below - (below @ up) * up))
-        if abs(float(rig.heads[bone] @ up) - floor) < _ON_FLOOR * height and aside < 0.5 * height:
+        above = (float(rig.heads[bone] @ up) - floor) / max(height, 1e-9)
+        if _ON_FLOOR[0] < above < _ON_FLOOR[1] and aside < 0.5 * height:
             found = bone
     return found
 

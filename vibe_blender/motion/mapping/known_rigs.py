@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -145,7 +145,11 @@ def _in_order(parts: Mapping[str, list[int]], lineage: Lineage, controls: bool) 
 
 def _as_map(table: KnownRig, parts: Mapping[str, list[int]], names: tuple[str, ...]) -> BoneMap:
     there = set(names)
-    limbs = tuple(limb for limb in table.limbs if limb.end in there and (not limb.pole or limb.pole in there))
+    limbs = tuple(
+        limb if limb.toes in there else replace(limb, toes="")
+        for limb in table.limbs
+        if limb.end in there and (not limb.pole or limb.pole in there)
+    )
     return BoneMap(
         parts=tuple(MappedPart(part, tuple(names[bone] for bone in parts[part])) for part in PARTS if part in parts),
         rig=table.rig,
@@ -201,11 +205,12 @@ def _switch(record: Mapping[str, Any], token: str) -> Switch:
 
 def _limb(record: Mapping[str, Any], side: str, token: str) -> Limb:
     part = record["part"]
-    if part not in ("hip", "shoulder"):
+    if part not in ("hip", "shoulder") or (part != "hip" and "toes" in record):
         raise ValueError(part)
+    toes = _text(record["toes"]).replace("*", token) if "toes" in record else ""
     switch = _switch(record["pole_switch"], token) if "pole_switch" in record else None
     end, pole = (_text(record[key]).replace("*", token) for key in ("end", "pole"))
-    return Limb(f"{side}_{part}", end, pole, switch)
+    return Limb(f"{side}_{part}", end, pole, switch, toes)
 
 
 def _text(value: object) -> str:

@@ -23,6 +23,8 @@ _LEAST = 0.02
 """Heights: a shorter segment is no segment of a limb."""
 _POOREST = -14.0
 """Below this, a limb's best joints are none."""
+_TRUNK = 1.65
+"""Leg lengths to the length from hips to shoulders, on most people."""
 _LEG_KINDS, _ARM_KINDS = {"hip", "knee", "ankle", "foot"}, {"collar", "shoulder", "elbow", "wrist"}
 
 
@@ -111,7 +113,12 @@ def legs(tree: Tree, found: list[Pair], weight: float) -> Limb | None:
     for one in found:
         points = tree.places[list(one.ways[0])]
         drop, lowest = float(np.max(points[:, 2]) - np.min(points[:, 2])), float(np.min(points[:, 2]))
-        score = 4.0 * drop - 8.0 * lowest + weight * _said(tree, one, _LEG_KINDS, _ARM_KINDS)
+        score = (
+            4.0 * drop
+            - 8.0 * lowest
+            - 4.0 * max(float(points[0, 2]) - 0.62, 0.0)
+            + weight * _said(tree, one, _LEG_KINDS, _ARM_KINDS)
+        )
         if drop > 0.25 and lowest < 0.3 and len(points) > 1 and score > best:
             best, pair = score, one
     if pair is None:
@@ -136,7 +143,8 @@ def arms(tree: Tree, found: list[Pair], leg: Limb, weight: float) -> Limb | None
             best, pair = score, one
     if pair is None:
         return None
-    cost = partial(_arm_cost, tree, _leg_length(tree, leg))
+    start = float(np.max(tree.places[list(pair.ways[0]), 2]))
+    cost = partial(_arm_cost, tree, size(tree, leg, start))
     joints = _best(tree, pair, ("shoulder", "elbow", "wrist"), cost, weight)
     return Limb(pair.above, _arm_parts(tree, pair, joints, weight)) if joints else None
 
@@ -153,11 +161,16 @@ def _branches(tree: Tree, bone: int) -> int:
     return max(int(tree.fingers[bone]), len(tree.lineage.children[bone]))
 
 
-def _leg_length(tree: Tree, leg: Limb) -> float:
-    """Thigh and shin together, heights."""
-    bones = [leg.parts[part][0] for part in ("hip", "knee", "ankle") if part in leg.parts]
-    length = float(np.sum(np.linalg.norm(np.diff(tree.places[bones], axis=0), axis=1)))
-    return length if len(bones) == 3 else 0.5
+def size(tree: Tree, leg: Limb, shoulders: float) -> float:
+    """How long the legs would be on a grown person of the figure's size, heights.
+
+    Args:
+        tree: standing.
+        leg: its legs, which are short on many a cartoon; so the trunk has its say.
+        shoulders: how high they are.
+    """
+    hip, knee = (tree.places[leg.parts[part][0]] for part in ("hip", "knee"))
+    return max(float(np.linalg.norm(hip - knee)) + _TRUNK / 2.0 * (shoulders - float(hip[2])), _LEAST)
 
 
 def _best(
@@ -209,16 +222,25 @@ def _leg_cost(way: tuple[int, ...], points: Array, joints: tuple[int, int, int])
         return np.inf
     hip, ankle = float(points[joints[0], 2]), float(points[joints[2], 2])
     cost = ((one / (one + other) - 0.5) / 0.08) ** 2
-    cost += ((ankle / max(hip, _LEAST) - 0.1) / 0.07) ** 2
+    cost += (max(abs(ankle / max(hip, _LEAST) - 0.07) - 0.07, 0.0) / 0.04) ** 2
     cost += (1.0 + float(upper[2]) / one) / 0.08 + (1.0 + float(lower[2]) / other) / 0.08
     cost += ((float(np.max(points[:, 2])) - hip) / 0.05) ** 2
-    cost += ((abs(float(points[joints[0], 0])) / (one + other) - 0.11) / 0.07) ** 2
-    cost += 0.4 * (joints[2] - joints[0] - 2) + 0.4 * joints[0]
+    cost += ((abs(float(points[joints[0], 0])) / (one + other) - 0.11) / 0.12) ** 2
+    cost += 0.25 * (joints[2] - joints[0] - 2) + 0.4 * joints[0]
+    # A leg leads down from the hip, and no further down from the ankle.
+    cost += min((1.0 + _slope(points, joints[0])) / 0.15, 4.0)
+    cost += 2.0 if joints[2] < len(way) - 1 and _slope(points, joints[2]) < -0.8 else 0.0
     return cost + (2.0 if joints[2] == len(way) else 0.0) + (0.4 if joints[2] == len(way) - 1 else 0.0)
 
 
+def _slope(points: Array, at: int) -> float:
+    """How much a way rises from one of its points to the next, -1 to 1."""
+    way = points[at + 1] - points[at]
+    return float(way[2]) / max(float(np.linalg.norm(way)), 1e-9)
+
+
 def _arm_cost(tree: Tree, leg: float, way: tuple[int, ...], points: Array, joints: tuple[int, int, int]) -> float:
-    """How unlike an arm is one with these joints, beside legs so long."""
+    """How unlike an arm is one with these joints, on a figure with legs so long."""
     upper, lower, one, other = _segments(points, joints)
     if min(one, other) < _LEAST:
         return np.inf
@@ -226,10 +248,12 @@ def _arm_cost(tree: Tree, leg: float, way: tuple[int, ...], points: Array, joint
     cost = ((one / (one + other) - 0.52) / 0.07) ** 2 + (((one + other) / leg - 0.64) / 0.17) ** 2
     cost += ((abs(float(points[first, 0])) / leg - 0.21) / 0.1) ** 2
     cost += (1.0 - float(upper @ lower) / (one * other)) / 0.4
-    cost += 0.4 * (last - first - 2) + 0.3 * abs(first - 1)
+    cost += 0.25 * (last - first - 2) + 0.3 * abs(first - 1)
+    cost += 1.5 if first and _slope(points, first - 1) < -0.7 else 0.0  # clavicles do not hang
     if last == len(way):
         return cost + 2.5
-    cost -= 1.0 * min(_branches(tree, way[last]) - 1, 3) if _branches(tree, way[last]) > 2 else 0.0
+    fingers = _branches(tree, way[last])
+    cost -= 1.0 * min(fingers - 1, 3) if fingers > 2 else -0.4 * (len(way) - 1 - last)
     hand = float(np.sum(np.linalg.norm(np.diff(points[last : len(way)], axis=0), axis=1))) / (one + other)
     return cost + (max(hand - 0.35, 0.0) / 0.15) ** 2
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..retargeting.bone_map import NEEDED, PARTS, BoneMap, Certainty, MappedPart
 from ..retargeting.rig import Rig
 from .beside import inline, root_bone, twist_bones
+from .by_names import named_parts
 from .known_rigs import known_map
 from .lineage import Lineage
 from .names import Reading
@@ -57,7 +58,7 @@ def _found(rig: Rig, readings: Sequence[Reading], lineage: Lineage) -> BoneMap:
                 best = bone_map
         if not set(best.missing()) & set(NEEDED):
             break
-    return best
+    return best if best.parts else named_parts(rig, readings, lineage)
 
 
 def _as_map(

@@ -38,7 +38,6 @@ class Reading:
         side: ``left``, ``right`` or empty.
         kinds: parts without their side that it may be, the likeliest first.
         role: ``helper`` for what is no part of a body's own, ``deform`` where a rig's controls are to be preferred.
-        telling: whether it has any word that is known.
         finger: whether it is a finger's.
         control: whether it is called a control.
     """
@@ -46,7 +45,6 @@ class Reading:
     side: str = ""
     kinds: tuple[str, ...] = ()
     role: Role = "body"
-    telling: bool = False
     finger: bool = False
     control: bool = False
 
@@ -72,8 +70,10 @@ def read_name(tokens: tuple[str, ...]) -> Reading:
     role: Role = "body"
     if "finger" in said and said & {"foot", "legorfoot"}:  # many languages have fingers on feet
         said = said - {"finger", "foot", "legorfoot"} | {"toe"}
+    if "main" in said and side and not said & _BODY:
+        said = said | {"hand"}
     counted = side or any(token.isdigit() for token in tokens)
-    finger = ("finger" in said and "toe" not in said) or ("middle" in said and counted and not said & _BODY)
+    finger = ("finger" in said and "toe" not in said) or ("middle" in said and counted and not said & _BODY - {"hand"})
     if finger or said & {"soft", "face", "end"}:
         role = "helper"
     elif "twist" in said and not said & {"neck", "spine"}:
@@ -83,7 +83,7 @@ def read_name(tokens: tuple[str, ...]) -> Reading:
     elif "deform" in said:
         role = "deform"
     kinds = () if role in ("helper", "twist") else _kinds(said, bool(side))
-    return Reading(side, kinds, role, bool(said), finger, "control" in said)
+    return Reading(side, kinds, role, finger, "control" in said)
 
 
 def _kinds(said: set[str], sided: bool) -> tuple[str, ...]:

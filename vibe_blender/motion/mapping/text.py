@@ -96,14 +96,17 @@ def _switch(value: object) -> Switch:
 
 
 def _limb(value: object) -> Limb:
-    record = _record(value, "a limb", ("part", "end"), ("pole", "pole_switch"))
+    record = _record(value, "a limb", ("part", "end"), ("pole", "pole_switch", "toes"))
     part = _choice(record["part"], "part of a limb", _limb_parts(_WITH_CONTROLS))
-    switch = record.get("pole_switch")
+    switch, toes = record.get("pole_switch"), _name(record.get("toes", ""), "toes", empty=True)
+    if toes and not part.endswith("hip"):
+        raise _bad("an arm has toes")
     return Limb(
         part,
         _name(record["end"], "end"),
         _name(record.get("pole", ""), "pole", empty=True),
         None if switch is None else _switch(switch),
+        toes,
     )
 
 

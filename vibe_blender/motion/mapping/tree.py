@@ -119,6 +119,8 @@ def read_names(names: Sequence[str]) -> list[Reading]:
         if last and tokens[-len(last) :] == last and len(tokens) > len(last):
             tokens = tokens[: -len(last)]
         found.append(read_name(tokens))
+    if read_name(first + last).control:  # where most are called controls, that tells none from the others
+        found = [replace(reading, control=False) for reading in found]
     return found
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..retargeting.bone_map import MOST_BONES
-from .limbs import Limb
+from .limbs import Limb, size
 from .tree import Tree
 
 _MIDDLE = 0.02
@@ -107,8 +107,8 @@ def _tops(tree: Tree) -> list[float]:
 
 def _split(tree: Tree, way: list[int], arms_at: int, leg: Limb, arm: Limb, weight: float) -> tuple[int, int]:
     """Where on the way up the neck begins and where the head is, -1 for none."""
-    length = float(np.mean(np.abs(np.diff(tree.places[[leg.parts["hip"][0], leg.parts["knee"][0]], 2])))) * 2.0
     shoulders = float(np.mean(tree.places[list(arm.parts["shoulder"]), 2]))
+    length = size(tree, leg, shoulders)
 
     def vote(bone: int, kind: str) -> float:
         # Many rigs number neck and head on as bones of the spine.
@@ -123,7 +123,7 @@ def _split(tree: Tree, way: list[int], arms_at: int, leg: Limb, arm: Limb, weigh
                 score -= 4.0
             else:
                 place = way[head]
-                up = (float(tree.places[place, 2]) - shoulders) / max(length, 1e-6)
+                up = (float(tree.places[place, 2]) - shoulders) / length
                 score -= min(((up - _HEAD_UP) / _HEAD_SPREAD) ** 2, 9.0)
                 score += 1.5 * (len(tree.lineage.children[place]) > 1) - 0.1 * max(head - first - 1, 0)
                 score -= 0.8 * _still_neck(tree, way[head:], shoulders + _HEAD_MOST * length)

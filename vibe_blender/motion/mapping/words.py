@@ -97,7 +97,8 @@ def _meanings() -> dict[str, str]:
     for meaning, words in _WORDS.items():
         for word in words.split():
             found.setdefault(plain(word), meaning)
-    found.update({"l": "left", "r": "right", "main": NOTHING})
+    # "main" is a hand in French, and nothing in English.
+    found.update({"l": "left", "r": "right", "main": "main"})
     return found
 
 

@@ -106,6 +106,7 @@ class Limb:
         part: where the limb begins, such as ``left_hip``.
         end: bone that places the hand or the foot.
         pole: bone towards which knee or elbow points; empty where there is none.
+        toes: bone that turns the toes while the foot follows ``end``; empty where the FK one does that too.
         pole_switch: makes the pole the one that is heeded, where that has to be said: its ``ik`` value does.
     """
 
@@ -113,6 +114,7 @@ class Limb:
     end: str
     pole: str = ""
     pole_switch: Switch | None = None
+    toes: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...contract.quaternions import Array
 from ..foot_targets import seconds_from
 from ..foot_tracks import between
-from ..legs import changed_ankle, knee_give, lack_of_reach, leg_change
+from ..legs import changed_ankle, lack_of_reach, leg_change
 from ..over_time import Timeline
 from .figure import SIDES, Figure
 from .footing import asked, sole_points, soles_of
@@ -108,13 +108,9 @@ def _led(legs: list[Limb], goals: list[Array], there: NDArray[np.bool_], timelin
     joints = [(leg.begin, leg.middle, leg.end) for leg in legs]
     known, far = there.T, np.stack([seconds_from(there[:, side], timeline) > _EASE_S for side in range(2)])
     changes = [leg_change(*leg, goal) for leg, goal in zip(joints, goals, strict=True)]
-    give = np.stack([knee_give(*leg, change) for leg, change in zip(joints, changes, strict=True)])
     swings = np.stack([change[:, :3] for change in changes])
     bends = np.stack([np.repeat(change[:, 3:], 3, axis=1) for change in changes])
-    led = between(
-        np.concatenate([swings, bends]), np.tile(known, (2, 1)), np.tile(far, (2, 1)), timeline,
-        np.concatenate([np.zeros_like(give), give]),
-    )  # fmt: skip
+    led = between(np.concatenate([swings, bends]), np.tile(known, (2, 1)), np.tile(far, (2, 1)), timeline)
     found = []
     for side, leg in enumerate(joints):
         change = np.concatenate([led[side], led[2 + side, :, :1]], axis=1)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,8 +16,8 @@ from .rig import Rig
 
 SIDES = ("left", "right")
 _ENDS = {"hip": "knee", "knee": "ankle", "ankle": "foot", "collar": "shoulder", "shoulder": "elbow", "elbow": "wrist"}
-_SNAP_DEG = 30.0
-"""A rig is drawn along the axes of its armature, if it is drawn upright at all: so far from them it may lean."""
+_LEAN_DEG, _ASKEW_DEG = 30.0, 5.0
+"""So far from an axis of the armature a trunk that is drawn along it may lean, and hips and shoulders be askew."""
 
 
 @dataclass(frozen=True)
@@ -155,24 +154,15 @@ def _frame(parts: list[str], heads: Array) -> Array:
     upwards = sum(place[f"{side}_shoulder"] - place[f"{side}_hip"] for side in SIDES)
     if min(np.linalg.norm(across), np.linalg.norm(np.cross(across, upwards))) < 1e-9:
         raise CaptureError("no_figure", "Hips and shoulders do not tell which way is up.", "Check the mapped bones.")
-    up = upwards / np.linalg.norm(upwards)
-    back = np.cross(up, across)
-    back /= np.linalg.norm(back)
-    axes = np.stack([np.cross(back, up), back, up], axis=1)
-    nearest = max(_UPRIGHT, key=lambda turn: float(np.sum(turn * axes)))
-    off = np.degrees(np.arccos(np.clip((np.sum(nearest * axes) - 1.0) / 2.0, -1.0, 1.0)))
-    return from_matrices(nearest if off < _SNAP_DEG else axes)
+    up = _along_axis(upwards, _LEAN_DEG)
+    # A trunk leans, but hips and shoulders lie level: how a figure is turned about the vertical is told exactly.
+    left = _along_axis(across - (across @ up) * up, _ASKEW_DEG)
+    return from_matrices(np.stack([left, np.cross(up, left), up], axis=1))
 
 
-def _upright() -> list[Array]:
-    """The 24 turns that bring axes onto axes."""
-    turns = []
-    for order in itertools.permutations(range(3)):
-        for signs in itertools.product((1.0, -1.0), repeat=3):
-            turn = np.eye(3)[list(order)] * np.array(signs)[:, None]
-            if np.linalg.det(turn) > 0:
-                turns.append(turn)
-    return turns
-
-
-_UPRIGHT = _upright()
+def _along_axis(way: Array, most_deg: float) -> Array:
+    """The unit vector (3,) of a way (3,), or of the armature's axis that it is nearest to, if that is so near."""
+    way = way / np.linalg.norm(way)
+    nearest = int(np.argmax(np.abs(way)))
+    axis = np.sign(way[nearest]) * np.eye(3)[nearest]
+    return axis if np.degrees(np.arccos(np.clip(axis @ way, -1.0, 1.0))) < most_deg else way

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...contract.quaternions import Array, conjugate, rotate
-from ..legs import reached
 from ..over_time import Timeline
 from .figure import SIDES, Figure
 from .limbs import Limb, bend, limbs
@@ -17,10 +16,12 @@ from .posture import Posture, places
 
 ARM = ("shoulder", "elbow", "wrist")
 # Shares of an arm's length: nearer than the first a hand belongs to what is there, further than the second it does not.
-_NEAR, _FAR = 0.4, 0.8
+_NEAR, _FAR = 0.4, 1.0
 _JOINED, _APART = 0.3, 0.6
 _SOFT = 0.1
-_BENT, _STRAIGHT = 0.88, 0.97
+_SOFT_SHARE = 0.12
+"""Of an arm's length: over the last of it an arm straightens ever more slowly."""
+_BENT, _STRAIGHT = 0.85, 0.97
 """How far a wrist is from its shoulder: an arm stretched out leans on nothing, however near to the hips it hangs."""
 _CHEST_UP, _HEAD_UP = 0.7, 0.25
 """Shares of the way from hips to shoulders: how high the chest's middle is, and the head's above its joint."""
@@ -198,11 +199,13 @@ def _joined(one: _Body, other: _Body, ratio: _Ratios, goals: list[Array]) -> lis
 
 
 def _within_reach(arm: Limb, goal: Array) -> Array:
-    """The goal (T, 3), or the nearest place an arm comes to without a jerk."""
-    way = goal - arm.begin
-    distance = np.maximum(np.linalg.norm(way, axis=1), 1e-12 * arm.length)
-    was = np.linalg.norm(arm.end - arm.begin, axis=1)
-    return arm.begin + (reached(distance, was, np.array(arm.length)) / distance)[:, None] * way
+    """The goal (T, 3), or the nearest place an arm comes to without a jerk ("soft IK", Andy Nicholas 2009)."""
+    way, length = goal - arm.begin, arm.length
+    distance = np.maximum(np.linalg.norm(way, axis=1), 1e-12 * length)
+    free = np.clip(np.linalg.norm(arm.end - arm.begin, axis=1), (1.0 - _SOFT_SHARE) * length, (1.0 - 1e-6) * length)
+    beyond = np.maximum(distance - free, 0.0) / (length - free)
+    span = np.where(distance > free, length - (length - free) * np.exp(-beyond), distance)
+    return arm.begin + (span / distance)[:, None] * way
 
 
 def _falling(values: Array, high: float, low: float) -> Array:

@@ -14,7 +14,7 @@ from .posture import Posture, places
 from .rig import BoneMotion, Rig
 
 _JOINTS = {"hip": ("hip", "knee", "ankle"), "shoulder": ("shoulder", "elbow", "wrist")}
-_STRAIGHT, _BENT = 0.01, 0.05
+_STRAIGHT, _BENT = 0.003, 0.02
 """How far knee or elbow is from the line through the limb's ends, in lengths of the limb: up to the first its plane is
 that of the bones' own axes, from the second on the one in which it bends; between them it is partly both."""
 
@@ -23,7 +23,8 @@ def with_ik(target: Rig, bone_map: BoneMap, motion: BoneMotion) -> BoneMotion:
     """The same motion for the IK controls of arms and legs, in place of their FK controls.
 
     The control at the end of a limb is carried by hand or foot as at rest. Its pole lies beyond knee or elbow, as far
-    as the limb is long. A limb without IK controls, or without hand or foot, stays as it is.
+    as the limb is long. Toes that have a control of their own beside an IK foot turn as the FK ones do. A limb without
+    IK controls, or without hand or foot, stays as it is.
 
     Args:
         target: at rest.
@@ -46,6 +47,11 @@ def with_ik(target: Rig, bone_map: BoneMap, motion: BoneMotion) -> BoneMotion:
         end, last = target.numbers[limb.end], figure.bones[rows[2]]
         turned[limb.end] = multiply(turns[:, rows[2]], target.axes[end])
         moved[limb.end] = heads[:, rows[2]] + rotate(turns[:, rows[2]], target.heads[end] - target.heads[last])
+        toes = figure.row(limb.part.replace("hip", "foot"))
+        if limb.toes in target.numbers and toes >= 0:
+            for name in bone_map.bones(figure.parts[toes]):
+                turned.pop(name, None)
+            turned[limb.toes] = multiply(turns[:, toes], target.axes[target.numbers[limb.toes]])
         if limb.pole in target.numbers:
             turned[limb.pole] = np.tile(target.axes[target.numbers[limb.pole]], (len(motion.frames), 1))
             moved[limb.pole] = _pole(_Chain.of(target, figure, rows, limb), turns[:, rows[0]], heads[:, list(rows)])
@@ -77,7 +83,7 @@ class _Chain:
         length = float(np.linalg.norm(middle - begin) + np.linalg.norm(end - middle))
         pole = target.heads[target.numbers[limb.pole]]
         ahead = _across(pole - middle, end - begin)
-        if np.linalg.norm(ahead) < _STRAIGHT * length:  # the pole lies in line with the limb: there it says nothing
+        if np.linalg.norm(ahead) < _BENT * length:  # the pole lies in line with the limb: there it says nothing
             knee = limb.part.endswith("hip")
             ahead = _across(rotate(figure.frame, np.array([0.0, -1.0 if knee else 1.0, 0.0])), end - begin)
         return cls(length, _unit(ahead))

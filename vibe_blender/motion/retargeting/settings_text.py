@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from ...contract.errors import CaptureError
 from .settings import NAMES, Retarget
@@ -39,11 +40,13 @@ def changed(settings: Retarget, name: str, text: str) -> Retarget:
     """
     if name not in NAMES:
         raise CaptureError("bad_setting", f"There is no setting {name!r}.", f"There are: {', '.join(NAMES)}.")
-    if isinstance(getattr(settings, name), str):
-        return replace(settings, **{name: text})
-    if isinstance(getattr(settings, name), bool):
-        return replace(settings, **{name: _SWITCHES.get(text, text)})
-    try:
-        return replace(settings, **{name: float(text)})
-    except ValueError as error:
-        raise CaptureError("bad_setting", f"{name} cannot be {text!r}.", "Give a number.") from error
+    before = getattr(settings, name)
+    value: Any = text
+    if isinstance(before, bool):
+        value = _SWITCHES.get(text, text)
+    elif not isinstance(before, str):
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise CaptureError("bad_setting", f"{name} cannot be {text!r}.", "Give a number.") from error
+    return replace(settings, **{name: value})

@@ -185,8 +185,8 @@ def difference(places: Places, names: Sequence[str], heads: Array) -> Check:
     """
     numbers = {name: number for number, name in enumerate(names)}
     found = heads[:, [numbers[name] for name in places.names]]
-    off = np.linalg.norm(found - places.heads, axis=-1)
-    frame, joint = np.unravel_index(int(np.argmax(np.nan_to_num(off, nan=np.inf))), off.shape)
+    off = np.nan_to_num(np.linalg.norm(found - places.heads, axis=-1), nan=np.inf)
+    frame, joint = np.unravel_index(int(np.argmax(off)), off.shape)
     return Check(float(off[frame, joint]) * 1000, places.names[joint], int(frame), *off.shape)
 
 

@@ -13,14 +13,18 @@ import numpy as np
 
 from ...contract.errors import CaptureError
 from ...contract.quaternions import Array
-from ...motion.export_settings import ExportSettings
+from ...motion.export_settings import CM_PER_M, ExportSettings
 from ..animation import assigned_curves
 from .destination import unwritable
 
 FBX, GLTF, BVH, USD = (".fbx",), (".glb", ".gltf"), (".bvh",), (".usd", ".usdc", ".usda", ".usdz")
 SUFFIXES = (*FBX, *GLTF, *BVH, *USD)
 _Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 0, 1.0]])
-_ADDONS = {"export_scene.fbx": "FBX format", "export_scene.gltf": "glTF 2.0 format", "export_anim.bvh": "BioVision"}
+_ADDONS = {
+    "export_scene.fbx": "FBX format",
+    "export_scene.gltf": "glTF 2.0 format",
+    "export_anim.bvh": "BioVision Motion Capture (BVH) format",
+}
 
 
 def conversion(suffix: str, settings: ExportSettings) -> Array:
@@ -115,7 +119,8 @@ def _fbx(path: Path, scene: bpy.types.Scene, settings: ExportSettings) -> None:
         path,
         check_existing=False,
         apply_unit_scale=True,
-        apply_scale_options="FBX_SCALE_ALL",
+        # With FBX's own unit, the centimetre, nothing is left to scale, and this writes a factor of 1, not nearly 1.
+        apply_scale_options="FBX_SCALE_NONE" if preset.units_per_m == CM_PER_M else "FBX_SCALE_ALL",
         # The stand-ins have the file's axes already: nothing is turned, they are only named.
         use_space_transform=False,
         axis_up=preset.up,

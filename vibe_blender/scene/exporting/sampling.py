@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -16,7 +15,10 @@ from ...contract.errors import CaptureError
 from ...contract.quaternions import Array
 from ...motion.export_settings import Bones
 from ..animation import assigned_curves
+from ..passing import alone, pose_matrices
 
+AT_ORIGIN = 0.02
+"""Of the skeleton's size: how near to the floor's origin a bone is that stands on it."""
 _RIGIFY_DEFORM, _RIGIFY_ORIGINAL = "DEF-", "ORG-"
 
 
@@ -74,11 +76,13 @@ def kept_bones(armature: bpy.types.Object, which: Bones) -> tuple[list[str], lis
     if which == "auto":
         which = "deform" if _is_driven(armature) else "all"
     kept = {bone.name for bone in bones if bone.use_deform or which == "all"} or {bone.name for bone in bones}
-    if len(tops := {_top(bones[name]).name for name in kept}) == 1:
-        kept |= tops
+    root = None if which == "all" else _root({_top(bones[name]) for name in kept}, bones)
+    kept |= {root} if root else set()
     choices: tuple[set[str], set[str]] = (kept, set())
     for twins in choices:
-        parents = {name: _kept_parent(bones, name, kept, twins) for name in (bone.name for bone in bones)}
+        parents = {bone.name: _kept_parent(bones, bone.name, kept, twins) for bone in bones}
+        if root:
+            parents |= {name: root for name in kept if parents[name] is None and name != root}
         ordered = _ordered([bone.name for bone in bones if bone.name in kept], parents)
         if len(ordered) == len(kept):
             break
@@ -95,6 +99,15 @@ def _is_driven(armature: bpy.types.Object) -> bool:
 
 def _top(bone: bpy.types.Bone) -> bpy.types.Bone:
     return bone.parent_recursive[-1] if bone.parent else bone
+
+
+def _root(tops: set[bpy.types.Bone], bones: bpy.types.ArmatureBones) -> str | None:
+    """The bone that carries all others: the only topmost one, else the only one that stands on the origin."""
+    if len(tops) > 1:
+        heads = np.array([bone.head_local for bone in bones])
+        near = AT_ORIGIN * float(np.ptp(heads, axis=0).max())
+        tops = {bone for bone in tops if bone.head_local.length <= near}
+    return next(iter(tops)).name if len(tops) == 1 else None
 
 
 def _kept_parent(bones: bpy.types.ArmatureBones, name: str, kept: set[str], twins: set[str]) -> str | None:
@@ -120,48 +133,36 @@ def _ordered(names: list[str], parents: dict[str, str | None]) -> list[str]:
     return found
 
 
-@contextmanager
-def passing_scene(name: str, like: bpy.types.Scene) -> Iterator[bpy.types.Scene]:
-    """An empty scene with the other's frame rate, which is gone afterwards."""
-    scene = bpy.data.scenes.new(name)
-    try:
-        scene.render.fps, scene.render.fps_base = like.render.fps, like.render.fps_base
-        scene.sync_mode = "NONE"
-        yield scene
-    finally:
-        bpy.data.scenes.remove(scene)
-
-
 def sample(
     armature: bpy.types.Object, meshes: Sequence[bpy.types.Object], frames: range, which: Bones, scene: bpy.types.Scene
 ) -> Sampled:
     """What an armature does in a scene, frame by frame; frame, pose and selection there stay as they are.
 
     Args:
-        armature: at any place, of any size, under any constraints.
+        armature: at any place, of any size, under any constraints; hidden or not.
         meshes: whose shape keys are read as well.
         frames: whole scene frames.
         which: of its bones.
-        scene: has the armature in it.
+        scene: whose frame rate counts.
 
     Raises:
-        CaptureError: ``no_bones``.
+        CaptureError: ``no_bones`` or ``edit_mode``.
     """
+    if armature.data.is_editmode:
+        raise CaptureError("edit_mode", f"{armature.name} is being edited.", "Leave Edit Mode (Tab), then export.")
     names, parents = kept_bones(armature, which)
     numbers = {name: number for number, name in enumerate(names)}
     posed, objects = np.empty((len(frames), len(names), 4, 4)), np.empty((len(frames), 4, 4))
     shaped = [mesh for mesh in meshes if mesh.data.shape_keys]
     shapes = {mesh: np.empty((len(frames), len(mesh.data.shape_keys.key_blocks))) for mesh in shaped}
-    with passing_scene("VIBE sampling", scene) as passing:
-        for thing in (armature, *shaped):
-            passing.collection.objects.link(thing)
+    found = {bone.name: number for number, bone in enumerate(armature.pose.bones)}
+    rows = np.array([found[name] for name in names])
+    with alone(armature, shaped, scene) as at:
         for row, frame in enumerate(frames):
-            passing.frame_set(frame)
-            graph = passing.view_layers[0].depsgraph
+            graph = at(frame)
             rig = armature.evaluated_get(graph)
             objects[row] = rig.matrix_world
-            bones = rig.pose.bones
-            posed[row] = [bones[name].matrix for name in names]
+            posed[row] = pose_matrices(rig)[rows]
             for mesh, values in shapes.items():
                 mesh.data.shape_keys.evaluated_get(graph).key_blocks.foreach_get(
                     "value", buffer := np.empty(values.shape[1], np.float32)

@@ -17,11 +17,12 @@ from ...contract.take import Take
 from ...motion.export_settings import ExportSettings
 from ...motion.local_pose import orthonormal
 from ..camera import frame_rate
+from ..passing import passing_scene
 from .amass_file import check_amass, save_amass
 from .checking import Check, Places, check
 from .destination import check_destination
 from .formats import BVH, FBX, USD, bone_names, conversion, run, write
-from .sampling import Sampled, motion_range, passing_scene, sample
+from .sampling import Sampled, motion_range, sample
 from .stand_in import add_armature, add_mesh, called, plain
 
 
@@ -61,7 +62,7 @@ def save(
     take: Take | None = None,
     people: Sequence[int] = (),
 ) -> list[Places]:
-    """Writes the file and returns what is in it: one skeleton per .bvh and .npz, so that several give several files.
+    """Writes the file and returns what is in it; several files where a format or program wants one skeleton in each.
 
     Nothing of the user's changes: neither selection, modes, the active object, frame nor settings.
 
@@ -74,7 +75,8 @@ def save(
         people: for .npz: their numbers, one per subject.
 
     Raises:
-        CaptureError: ``bad_format``, ``unwritable``, ``exporter_missing``, ``no_bones``, ``not_smpl``, ``bad_setting``.
+        CaptureError: ``bad_format``, ``unwritable``, ``exporter_missing``, ``no_bones``, ``edit_mode``, ``not_smpl``,
+            ``bad_setting``.
     """
     check_destination(path)
     settings, suffix = settings or ExportSettings(), path.suffix.lower()
@@ -86,7 +88,7 @@ def save(
             raise CaptureError("not_smpl", "Only people of a take have SMPL's parameters.", "Choose another format.")
         return [save_amass(_numbered(path, number, people), take, take.person(number)) for number in people]
     frames = frames_of(settings, [subject.armature for subject in subjects], scene)
-    if suffix in BVH:
+    if suffix in BVH or (suffix in FBX and settings.program != "blender"):
         numbers = list(people) if len(people) == len(subjects) else list(range(1, len(subjects) + 1))
         return [
             place
@@ -148,8 +150,8 @@ def _save_together(
             skeleton.posed[..., :3, :3] = _scaled(suffix, skeleton.posed[..., :3, :3])
             renamed = bone_names(suffix, skeleton.names)
             stand_in = add_armature(passing, subject.armature.name, skeleton, renamed, half=suffix in USD)
-            alone = len(subjects) == 1 and suffix in FBX
-            names[stand_in] = settings.preset.node if alone and settings.preset.node else subject.armature.name
+            node = settings.preset.node if suffix in FBX else ""
+            names[stand_in] = node or subject.armature.name
             names[stand_in.animation_data.action] = subject.armature.name
             if meshes:
                 names |= _add_meshes(

@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 from ...contract.quaternions import Array
 from ...motion.local_pose import local_pose, orthonormal
 from ..animation import LINEAR, assign_action, new_action, write_curve
-from .sampling import Sampled
+from ..passing import editing
+from .sampling import AT_ORIGIN, Sampled
 
 ROOT = "root"
 _STILL_M = 1e-5
 _SAME = 1e-6
-_AT_ORIGIN = 0.02
-"""Of the skeleton's size: how near its topmost bone is to the floor's origin where it needs no other."""
 _ROOT_LENGTH = 0.1
 _SHORTEST, _SMALLEST = 1e-5, 1e-12
 _SHAPING = {
@@ -97,7 +96,7 @@ def _has_root(sampled: Sampled) -> bool:
     (tops,) = np.nonzero(sampled.parents < 0)
     heads = sampled.rest[:, :3, 3]
     size = float(np.ptp(heads, axis=0).max())
-    return len(tops) == 1 and len(heads) > 1 and float(np.linalg.norm(heads[tops[0]])) <= _AT_ORIGIN * size
+    return len(tops) == 1 and len(heads) > 1 and float(np.linalg.norm(heads[tops[0]])) <= AT_ORIGIN * size
 
 
 def add_armature(
@@ -115,7 +114,7 @@ def add_armature(
     data = bpy.data.armatures.new(name)
     armature = bpy.data.objects.new(name, data)
     scene.collection.objects.link(armature)
-    with _edit_bones(scene, armature) as bones:
+    with editing(scene, armature) as bones:
         for number, (bone_name, matrix) in enumerate(zip(bone_names, skeleton.rest, strict=True)):
             bone = bones.new(bone_name)
             bone.head, bone.tail = (0.0, 0.0, 0.0), (0.0, float(skeleton.lengths[number]), 0.0)
@@ -124,20 +123,6 @@ def add_armature(
                 bone.parent = bones[bone_names[parent]]
     _animate(armature, skeleton, bone_names, half)
     return armature
-
-
-@contextmanager
-def _edit_bones(scene: bpy.types.Scene, armature: bpy.types.Object) -> Iterator[bpy.types.ArmatureEditBones]:
-    view_layer = scene.view_layers[0]
-    view_layer.objects.active = armature
-    with bpy.context.temp_override(scene=scene, view_layer=view_layer, active_object=armature, object=armature):
-        bpy.ops.object.mode_set(mode="EDIT")
-        try:
-            yield armature.data.edit_bones
-        finally:
-            bpy.ops.object.mode_set(mode="OBJECT")
-    # A pose exists only after an update; assigning an action slot before it crashes Blender 4.4 to 5.2.
-    view_layer.update()
 
 
 def _animate(armature: bpy.types.Object, skeleton: Plain, bone_names: Sequence[str], half: bool) -> None:

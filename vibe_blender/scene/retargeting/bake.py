@@ -8,7 +8,7 @@ what else is in the scene is not evaluated.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import bpy
 import numpy as np
@@ -18,13 +18,12 @@ from ...motion.retargeting.bone_map import BoneMap
 from ...motion.retargeting.ik import with_ik
 from ...motion.retargeting.rig import BoneMotion, Pose
 from ...motion.retargeting.settings import Result, Retarget
+from ..passing import PASSING, passing_scene, remove_passing
 from ..steps import Steps
 from .keys import write_motion
 from .leader import lead, let_go
 from .rigs import read_rig
-
-_REHEARSAL = "vibe_rehearsal"
-"""Custom property of the passing scene and of the copy in it."""
+from .switches import hold_switches, set_switches, switch_curves
 
 
 def baking(
@@ -35,7 +34,7 @@ def baking(
     Closed before its end, it leaves nothing.
 
     Args:
-        target: an armature object that follows nothing else, its switches set.
+        target: an armature object that follows nothing else.
         bone_map: of it.
         motion: of its FK controls.
         settings: which controls get keys, and what becomes of the action.
@@ -46,20 +45,26 @@ def baking(
     """
     if settings.limbs == "ik":
         motion = with_ik(read_rig(target), bone_map, motion)
-    pose = yield from rehearsing(target, motion, settings.result)
-    return write_motion(target, name, motion.frames, motion.bones, pose, motion.moved, settings)
+    pose = yield from rehearsing(target, bone_map, motion, settings)
+    set_switches(target, bone_map, settings.limbs)  # the action before may have moved them since
+    switched = switch_curves(target, bone_map, settings, float(motion.frames[0]))
+    return write_motion(target, name, motion.frames, motion.bones, pose, motion.moved, settings, switched)
 
 
-def rehearsing(target: bpy.types.Object, motion: BoneMotion, result: Result) -> Steps[Pose]:
+def rehearsing(target: bpy.types.Object, bone_map: BoneMap, motion: BoneMotion, settings: Retarget) -> Steps[Pose]:
     """The pose channels (T, M, ...) by which a rig comes to a motion; nothing of it is changed.
 
     Args:
         target: an armature object.
-        motion: of some of its bones.
-        result: what becomes of the motion: a layer above the rig's animation is to be heard over that.
+        bone_map: of it.
+        motion: of the controls that are to get keys.
+        settings: which controls that are; and a layer above the rig's animation is to be seen over that.
     """
     found = np.empty((len(motion.frames), len(motion.bones), 4, 4))
-    with _rehearsal(target, result) as (scene, twin):
+    with _rehearsal(target, settings.result) as (scene, twin):
+        yield
+        set_switches(twin, bone_map, settings.limbs)
+        hold_switches(twin, bone_map, settings.limbs)
         lead(twin, motion)
         yield
         for number, frame in enumerate(np.asarray(motion.frames, float)):
@@ -79,30 +84,38 @@ def rehearsing(target: bpy.types.Object, motion: BoneMotion, result: Result) -> 
 @contextmanager
 def _rehearsal(target: bpy.types.Object, result: Result) -> Iterator[tuple[bpy.types.Scene, bpy.types.Object]]:
     """A copy of a rig, moved only by what will move the rig besides the new action, in a scene of its own."""
-    scene = bpy.data.scenes.new("VIBE scratch")
-    scene[_REHEARSAL] = True
     try:
-        twin = target.copy()
-        twin[_REHEARSAL] = True
-        twin.hide_viewport = False  # what is hidden is not evaluated
-        let_go(twin)
-        if (animation := twin.animation_data) is not None and result != "nla":
-            animation.use_tweak_mode = False
-            animation.action = None
-            animation.use_nla = animation.use_nla and result == "action"
-        scene.collection.objects.link(twin)
-        scene.view_layers[0].update()
-        yield scene, twin
+        with passing_scene() as scene:
+            twin = target.copy()
+            twin[PASSING] = True
+            twin.hide_viewport = False  # what is hidden is not evaluated
+            twin.data = _own_data(target, twin)
+            let_go(twin)
+            if (animation := twin.animation_data) is not None and result != "nla":
+                animation.use_tweak_mode = False
+                animation.action = None
+                animation.use_nla = animation.use_nla and result == "action"
+            scene.collection.objects.link(twin)
+            scene.view_layers[0].update()
+            yield scene, twin
     finally:
-        with suppress(ReferenceError):  # somebody was faster
-            bpy.data.scenes.remove(scene)
         remove_rehearsals()
 
 
+def _own_data(target: bpy.types.Object, twin: bpy.types.Object) -> bpy.types.Armature:
+    """The bones of a rig for its copy: driven by that, or the rig would have to be evaluated as well."""
+    data = target.data.copy()
+    data[PASSING], data.pose_position = True, "POSE"
+    for curve in data.animation_data.drivers if data.animation_data else ():
+        for variable in curve.driver.variables:
+            for heeded in variable.targets:
+                if heeded.id == target:
+                    heeded.id = twin
+    return data
+
+
 def remove_rehearsals() -> None:
-    """Removes copies of rigs and their scenes: undo, or a file saved meanwhile, may have brought some back."""
-    for scene in [scene for scene in bpy.data.scenes if _REHEARSAL in scene]:
-        bpy.data.scenes.remove(scene)
-    for twin in [thing for thing in bpy.data.objects if _REHEARSAL in thing]:
+    """Removes copies of rigs with what leads them, and all else that was there for a moment."""
+    for twin in [thing for thing in bpy.data.objects if PASSING in thing and thing.type == "ARMATURE"]:
         let_go(twin)
-        bpy.data.objects.remove(twin)
+    remove_passing()

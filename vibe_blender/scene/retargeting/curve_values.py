@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 
 from ...contract.quaternions import Array, continuous, from_axis_angles
+from ...motion.beziers import has_one_value, values_between
 from ...motion.eulers import ORDERS, angles_to_quaternions
 from ..animation import CONSTANT, LINEAR, assigned_curves
 from ..ownership import Keys
@@ -16,6 +17,8 @@ from ..ownership import Keys
 _MODES = {-1: "AXIS_ANGLE", 0: "QUATERNION", **dict(enumerate(ORDERS, start=1))}
 """Rotation modes by the numbers that curves know them by."""
 WIDTHS = {"rotation_quaternion": 4, "rotation_axis_angle": 4, "rotation_euler": 3}
+_BEZIER = 2
+"""Blender's number of that interpolation."""
 _SMALL = 1e-12
 
 
@@ -59,7 +62,7 @@ class Curves:
 
 
 def evaluated(curve: bpy.types.FCurve, frames: Array) -> Array:
-    """The values (T,) of a curve; frame by frame only where it is neither keyed, nor level, nor straight."""
+    """The values (T,) of a curve; frame by frame only where no keys say it, or they do so with easing."""
     keys = Keys.of(curve)
     if len(curve.modifiers) or not len(keys.kinds):
         return np.array([curve.evaluate(frame) for frame in frames])
@@ -72,9 +75,24 @@ def evaluated(curve: bpy.types.FCurve, frames: Array) -> Array:
     found = values[start] + np.where(straight, np.clip(part, 0.0, 1.0), 0.0) * (values[end] - values[start])
     outside = (frames < at[0]) | (frames > at[-1])
     bent = ~outside & ~straight & (keys.kinds[start] != CONSTANT) & (frames != at[start])
+    if (bent & (keys.kinds[start] == _BEZIER)).any():
+        corners = keys.places.reshape(-1, 2).astype(float)
+        right, left = _handles(curve, "handle_right"), _handles(curve, "handle_left")
+        known = has_one_value(corners[start], right[start], left[end], corners[end])
+        rows = np.flatnonzero(bent & (keys.kinds[start] == _BEZIER) & known)
+        first, last = start[rows], end[rows]
+        found[rows] = values_between(corners[first], right[first], left[last], corners[last], frames[rows])
+        bent[rows] = False
     for row in np.flatnonzero(bent | (outside & (curve.extrapolation != "CONSTANT"))):
         found[row] = curve.evaluate(frames[row])
     return found
+
+
+def _handles(curve: bpy.types.FCurve, side: str) -> Array:
+    """Frame and value (K, 2) of the ends of all keys' handles on one side."""
+    ends = np.empty(2 * len(curve.keyframe_points), np.float32)
+    curve.keyframe_points.foreach_get(side, ends)
+    return ends.reshape(-1, 2).astype(float)
 
 
 def turns(values: Array, mode: str) -> Array:

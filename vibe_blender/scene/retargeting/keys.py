@@ -33,6 +33,7 @@ def write_motion(
     pose: Pose,
     moved: Collection[str],
     settings: Retarget,
+    switched: Sequence[Curve] = (),
 ) -> bpy.types.Action:
     """The action that moves an armature so, in the place that the settings say.
 
@@ -47,6 +48,7 @@ def write_motion(
         pose: (T, M, ...) their channels.
         moved: those that get keys of their location too.
         settings: ``result`` says where the action goes.
+        switched: curves of the rig's switches that the motion depends on.
 
     Raises:
         CaptureError: ``all_locked`` where every channel is, and what ``check_layers`` raises.
@@ -57,6 +59,7 @@ def write_motion(
         raise CaptureError(
             "all_locked", f"All channels of the mapped bones of {target.name} are locked.", "Unlock some of them."
         )
+    curves += switched
     animation = target.animation_data_create()
     animation.use_tweak_mode = False  # tweaking a strip locks the action, and hides which one it is
     earlier = _earlier(target, name)
@@ -170,7 +173,10 @@ def _earlier(target: bpy.types.Object, name: str) -> list[bpy.types.Action]:
     return [
         action
         for action in dict.fromkeys(used)
-        if action is not None and action.get(_OF) == name and action.users == 1 and action.library is None
+        if action is not None
+        and action.get(_OF) == name
+        and action.users - action.use_fake_user == 1
+        and action.library is None
     ]
 
 

@@ -16,14 +16,15 @@ import numpy as np
 from ...contract.quaternions import Array, to_matrices
 from ...motion.retargeting.rig import BoneMotion
 from ..animation import LINEAR, Curve, assign_action, new_action
-from ..armature import _edit_bones
+from ..armature import edit_bones
 from ..ownership import seal
 from ..rewriting import rewrite
 from .rigs import OURS, path_of
 
 _LEADER, _LEADS = "vibe_leader", "vibe_leads"
 """Custom properties: the rig's, its leader; the leader's, that it is one."""
-_ROTATION, _LOCATION = f"{OURS}rotation", f"{OURS}location"
+_NAMES = {"COPY_ROTATION": f"{OURS}rotation", "COPY_LOCATION": f"{OURS}location"}
+"""Of the constraints, by their types."""
 _ORDERS = tuple("".join(order) for order in itertools.permutations("XYZ"))
 
 
@@ -31,6 +32,11 @@ def leader_of(rig: bpy.types.Object) -> bpy.types.Object | None:
     """What leads a rig; None where nothing does."""
     leader = rig.get(_LEADER)
     return leader if isinstance(leader, bpy.types.Object) and _LEADS in leader else None
+
+
+def is_bound(target: bpy.types.Object) -> bool:
+    """Whether an object follows another one live."""
+    return leader_of(target) is not None
 
 
 def lead(rig: bpy.types.Object, motion: BoneMotion) -> bpy.types.Object:
@@ -77,9 +83,11 @@ def names_since(rig: bpy.types.Object) -> dict[str, str]:
 
 
 def _is_ours(constraint: bpy.types.Constraint) -> bool:
-    if constraint.name not in (_ROTATION, _LOCATION):
+    if constraint.type not in _NAMES or not constraint.name.startswith(OURS):
         return False
-    return constraint.target is None or _LEADS in constraint.target
+    if constraint.target is None:
+        return constraint.name == _NAMES[constraint.type]
+    return _LEADS in constraint.target
 
 
 def _is_whole(rig: bpy.types.Object, leader: bpy.types.Object, motion: BoneMotion) -> bool:
@@ -92,7 +100,7 @@ def _new_leader(name: str, motion: BoneMotion) -> bpy.types.Object:
     data = bpy.data.armatures.new(f"{name} (led)")
     leader = bpy.data.objects.new(f"{name} (led)", data)
     leader[_LEADS] = True
-    with _edit_bones(leader) as bones:
+    with edit_bones(leader) as bones:
         for bone_name in motion.bones:
             bone = bones.new(bone_name)
             bone.head, bone.tail, bone.roll = (0.0, 0.0, 0.0), (0.0, 1.0, 0.0), 0.0
@@ -126,22 +134,22 @@ def _move(leader: bpy.types.Object, motion: BoneMotion) -> None:
 
 def _tie(rig: bpy.types.Object, leader: bpy.types.Object, motion: BoneMotion) -> None:
     """Lets the bones of a rig follow a leader, after all other constraints, and no others."""
-    wanted = {(name, _ROTATION) for name in motion.bones} | {(name, _LOCATION) for name in motion.moved}
+    wanted = {(name, "COPY_ROTATION") for name in motion.bones} | {(name, "COPY_LOCATION") for name in motion.moved}
     orders = dict(zip(motion.bones, _orders(motion.turned), strict=True))
     for bone in rig.pose.bones:
         for constraint in [constraint for constraint in bone.constraints if _is_ours(constraint)]:
-            if (bone.name, constraint.name) not in wanted:
+            if (bone.name, constraint.type) not in wanted:
                 bone.constraints.remove(constraint)
     for name, kind in sorted(wanted):
         bone = rig.pose.bones[name]
-        constraint = next((found for found in bone.constraints if found.name == kind and _is_ours(found)), None)
+        constraint = next((found for found in bone.constraints if found.type == kind and _is_ours(found)), None)
         if constraint is None:
-            constraint = bone.constraints.new("COPY_ROTATION" if kind == _ROTATION else "COPY_LOCATION")
-            constraint.name = kind
+            constraint = bone.constraints.new(kind)
+            constraint.name = _NAMES[kind]
         if constraint.target != leader or constraint.subtarget != name:
             constraint.target, constraint.subtarget = leader, name
             constraint.owner_space = constraint.target_space = "POSE"
-        if kind == _ROTATION and constraint.euler_order != orders[name]:
+        if kind == "COPY_ROTATION" and constraint.euler_order != orders[name]:
             constraint.euler_order = orders[name]
 
 

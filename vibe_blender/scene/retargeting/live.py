@@ -14,10 +14,12 @@ from ...motion.retargeting.bone_map import BoneMap, Switch
 from ...motion.retargeting.ik import with_ik
 from ...motion.retargeting.settings import Retarget
 from .leader import lead, leader_of, let_go, names_since
-from .rigs import check_own, moves_itself, read_rig
-from .switches import put_back, set_switches
+from .rigs import check_own, read_rig
+from .switches import hold_switches, loose_switches, put_back, set_switches
+from .transfer import solved, without_driven_twists
 
-_SOURCE, _MAP, _SETTINGS, _SWITCHES = "vibe_source", "vibe_map", "vibe_settings", "vibe_switches"
+_SOURCE, _MAP, _LIMBS, _SETTINGS = "vibe_source", "vibe_map", "vibe_limbs", "vibe_settings"
+_SWITCHES = "vibe_switches"
 """Custom properties of what leads a bound rig: how it was bound, and the rig's switches before that."""
 
 
@@ -35,22 +37,24 @@ def bind(source: bpy.types.Object, target: bpy.types.Object, bone_map: BoneMap, 
     Raises:
         CaptureError: as ``transfer.solving``, and ``target_linked``. Nothing has changed then.
     """
-    from .transfer import solved  # which asks this module who is bound
-
     check_own(target)
-    if settings.twist > 0.0:
-        free = tuple(twist for twist in bone_map.twists if moves_itself(target, (twist.bone,), ours_count=False))
-        bone_map = replace(bone_map, twists=free)
-    motion = solved(source, target, bone_map, settings)
+    motion = solved(source, target, without_driven_twists(target, bone_map), settings)
     if settings.limbs == "ik":
         motion = with_ik(read_rig(target), bone_map, motion)
-    put_back(target, _switches(leader_of(target)))  # of the map before
+    known, text = leader_of(target), to_json(bone_map)
+    if known is not None and (known.get(_MAP), known.get(_LIMBS)) == (text, settings.limbs):
+        switches = known[_SWITCHES]
+    else:
+        switches = ""
+        _leave_switches(target)
     leader = lead(target, motion)
     leader[_SOURCE] = source
-    leader[_MAP], leader[_SETTINGS] = to_json(bone_map), json.dumps(asdict(settings))
-    leader[_SWITCHES] = json.dumps(
-        [(asdict(switch), value) for switch, value in set_switches(target, bone_map, settings.limbs)]
-    )
+    leader[_MAP], leader[_LIMBS], leader[_SETTINGS] = text, settings.limbs, json.dumps(asdict(settings))
+    leader[_SWITCHES] = switches
+    if not switches:
+        found = set_switches(target, bone_map, settings.limbs)
+        leader[_SWITCHES] = json.dumps([(asdict(switch), value) for switch, value in found])
+        hold_switches(target, bone_map, settings.limbs)
 
 
 def update(target: bpy.types.Object, bone_map: BoneMap | None = None, settings: Retarget | None = None) -> None:
@@ -76,13 +80,8 @@ def update(target: bpy.types.Object, bone_map: BoneMap | None = None, settings: 
 
 def unbind(target: bpy.types.Object) -> None:
     """Ends the link: the target is as it was before; nothing happens where it is not bound."""
-    put_back(target, _switches(leader_of(target)))
+    _leave_switches(target)
     let_go(target)
-
-
-def is_bound(target: bpy.types.Object) -> bool:
-    """Whether an object follows another one live."""
-    return leader_of(target) is not None
 
 
 def bound_to(source: bpy.types.Object) -> list[bpy.types.Object]:
@@ -95,10 +94,12 @@ def bound_to(source: bpy.types.Object) -> list[bpy.types.Object]:
     return found
 
 
-def _switches(leader: bpy.types.Object | None) -> list[tuple[Switch, float]]:
-    """The target's switches that were set, each with its value before."""
-    text = "[]" if leader is None else leader.get(_SWITCHES, "[]")
-    return [(Switch(**switch), value) for switch, value in json.loads(text)]
+def _leave_switches(target: bpy.types.Object) -> None:
+    """Gives switches that were set for the link the values they had before."""
+    loose_switches(target)
+    leader = leader_of(target)
+    text = "" if leader is None else leader.get(_SWITCHES, "")
+    put_back(target, [(Switch(**switch), value) for switch, value in json.loads(text or "[]")])
 
 
 def _renamed(bone_map: BoneMap, names: dict[str, str]) -> BoneMap:
@@ -114,5 +115,7 @@ def _renamed(bone_map: BoneMap, names: dict[str, str]) -> BoneMap:
         parts=tuple(replace(entry, bones=tuple(map(now, entry.bones))) for entry in bone_map.parts),
         twists=tuple(replace(twist, bone=now(twist.bone)) for twist in bone_map.twists),
         offsets=tuple(replace(offset, bone=now(offset.bone)) for offset in bone_map.offsets),
-        limbs=tuple(replace(limb, end=now(limb.end), pole=now(limb.pole)) for limb in bone_map.limbs),
+        limbs=tuple(
+            replace(limb, end=now(limb.end), pole=now(limb.pole), toes=now(limb.toes)) for limb in bone_map.limbs
+        ),
     )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import bpy
 import numpy as np
@@ -15,6 +15,7 @@ from ...motion.retargeting.rig import Pose, Rig
 
 OURS = "VIBE "
 """How the names of constraints begin by which a rig of ours drives bones: they do not count as the rig's own."""
+_Counts = Callable[[bpy.types.PoseBone, bpy.types.Constraint], bool]
 _CHANNELS = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "rotation_mode", "scale")
 _STILL, _EVEN, _FLAT = 1e-6, 1e-3, 1e-12
 
@@ -88,6 +89,22 @@ def moved_otherwise(armature: bpy.types.Object, *, ours_count: bool = True) -> s
     return _constrained(armature, ours_count) | _driven(armature)
 
 
+def changed_by_constraints(armature: bpy.types.Object, names: Collection[str]) -> list[str]:
+    """Those of the bones whose keys constraints of the rig's own change before they are seen.
+
+    Constraints whose influence is driven do not count: that is how rigs switch them.
+    """
+    drivers = armature.animation_data.drivers if armature.animation_data else ()
+    driven = {driver.data_path for driver in drivers}
+
+    def counts(bone: bpy.types.PoseBone, constraint: bpy.types.Constraint) -> bool:
+        path = f'{path_of(bone.name, "constraints")}["{bpy.utils.escape_identifier(constraint.name)}"].'
+        switched = any(path + name in driven for name in ("influence", "mute", "enabled"))
+        return constraint.influence > 0.0 and constraint.is_valid and not switched
+
+    return sorted(_constrained(armature, False, counts) & set(names))
+
+
 def held_pose(armature: bpy.types.Object, names: Collection[str]) -> tuple[tuple[str, ...], Pose]:
     """Bones that carry others and are not at rest themselves now, with their pose (1, M, ...).
 
@@ -153,12 +170,14 @@ def _depth(bone: bpy.types.Bone) -> int:
     return depth
 
 
-def _constrained(armature: bpy.types.Object, ours_count: bool) -> set[str]:
+def _constrained(armature: bpy.types.Object, ours_count: bool, counts: _Counts | None = None) -> set[str]:
     """The bones that constraints move: those that have them, and where those reach up a chain, the chain."""
     found = set[str]()
     for bone in armature.pose.bones:
         for constraint in bone.constraints:
             if constraint.mute or (constraint.name.startswith(OURS) and not ours_count):
+                continue
+            if counts is not None and not counts(bone, constraint):
                 continue
             found.add(bone.name)
             if constraint.type in ("IK", "SPLINE_IK"):

@@ -19,14 +19,15 @@ from ...motion.retargeting.bone_map import PARTS, BoneMap, MappedPart
 from ...motion.retargeting.rig import Pose, Rig, RigMotion, posed
 from ...motion.settings import FEET
 from ...motion.settings import PARTS as SOLE
-from ..animation import home_of
+from ..animation import TRACKED, home_of
 from ..contact_curves import contact_path
+from ..passing import alone, pose_matrices
 from ..steps import Steps, run_through
 from .curve_values import WIDTHS, Curves, rotation_channel, turns
 from .rigs import mapped, moves_itself, path_of, read_rig, with_ancestors
-from .sampling import alone, pose_matrices
 
 _BONES = 'pose.bones["'
+_TRACKED_PATH = f'["{TRACKED}"]'
 _PLACED = ("location", *WIDTHS)
 _MOST_FRAMES = 200_000
 _SAME = 1e-4
@@ -144,6 +145,11 @@ def source_stands(armature: bpy.types.Object, frames: Array) -> NDArray[np.bool_
     return np.stack(values, axis=-1).reshape(-1, len(FEET), len(SOLE))
 
 
+def is_captured(armature: bpy.types.Object) -> bool:
+    """Whether a take's own motion moves an armature: where that does not say that feet stand, they are not to."""
+    return _TRACKED_PATH in Curves(armature)
+
+
 def _moves_bones(path: str) -> bool:
     return path.startswith(_BONES)
 
@@ -227,7 +233,7 @@ def _frame_by_frame(armature: bpy.types.Object, rig: Rig, frames: Array) -> Step
     matrices, bases = np.empty((len(frames), len(rows), 4, 4)), np.empty((len(frames), 4, 4))
     with alone(armature) as at:
         for row, frame in enumerate(frames):
-            shown = at(frame)
+            shown = armature.evaluated_get(at(frame))
             matrices[row], bases[row] = pose_matrices(shown)[rows], np.array(shown.matrix_basis)
             yield
     axes = matrices[..., :3, :3] / np.linalg.norm(matrices[..., :3, :3], axis=-2, keepdims=True)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import bpy
@@ -11,16 +12,31 @@ import numpy as np
 
 from ...contract.errors import CaptureError
 from ...motion.retargeting.bone_map import BoneMap, Switch, check_usable
+from ...motion.retargeting.ik import with_ik
 from ...motion.retargeting.rig import BoneMotion, pose_of
 from ...motion.retargeting.settings import Retarget
 from ...motion.retargeting.solving import solve
+from ...motion.retargeting.standing import found_stands
+from ..animation import assigned_curves
+from ..camera import frame_rate
+from ..ownership import read_keys
 from ..steps import Steps, run_through
 from .bake import baking
 from .keys import check_layers, is_held, locked, write_motion
-from .live import is_bound
-from .rigs import check_armature, check_own, held_pose, is_plain, moved_otherwise, read_rig
-from .source import sampling_source, source_frames, source_map, source_rig, source_stands
-from .switches import put_back, set_switches
+from .leader import is_bound
+from .rigs import (
+    changed_by_constraints,
+    check_armature,
+    check_own,
+    held_pose,
+    is_plain,
+    moved_otherwise,
+    path_of,
+    read_rig,
+    with_ancestors,
+)
+from .source import is_captured, sampling_source, source_frames, source_map, source_rig, source_stands
+from .switches import put_back, set_switches, switch_curves
 
 _SHOWN = 4
 """Names in one sentence."""
@@ -85,7 +101,13 @@ def solving(
     if settings.place == "world":
         to_target = np.linalg.solve(np.array(target.matrix_world, float), sampled.to_world)
     rig, stands = source_rig(source, parts), source_stands(source, frames)
-    found = solve(rig, parts, sampled.motion, read_rig(target), bone_map, settings, stands=stands, to_target=to_target)
+    fps = frame_rate(bpy.context.scene)
+    if stands is None and settings.feet > 0.0 and not is_captured(source):
+        stands = found_stands(rig, parts, sampled.motion, fps)
+    found = solve(
+        rig, parts, sampled.motion, read_rig(target), bone_map, settings,
+        stands=stands, to_target=to_target, fps=fps,
+    )  # fmt: skip
     yield
     return found
 
@@ -122,13 +144,17 @@ def retargeting(
     motion = yield from solving(source, target, bone_map, settings, source_parts=source_parts)
     name = name or f"{target.name} {source.name}"
     before = target.animation_data.action if target.animation_data else None
-    warnings = warnings_of(target, motion)
+    # Where nothing moves its FK controls, IK ones still have to be brought to where those would be.
+    plain = is_plain(target, bone_map) and (settings.limbs == "fk" or not bone_map.limbs)
+    keyed = motion if plain or settings.limbs == "fk" else with_ik(read_rig(target), bone_map, motion)
+    warnings = warnings_of(target, keyed, settings)
     switches = tuple(set_switches(target, bone_map, settings.limbs))
     try:
-        if is_plain(target, bone_map):
+        if plain:
             others, held = held_pose(target, motion.bones)
             pose = pose_of(read_rig(target), motion, others, held)
-            action = write_motion(target, name, motion.frames, motion.bones, pose, motion.moved, settings)
+            switched = switch_curves(target, bone_map, settings, float(motion.frames[0]))
+            action = write_motion(target, name, motion.frames, motion.bones, pose, motion.moved, settings, switched)
         else:
             action = yield from baking(target, bone_map, motion, settings, name)
     except BaseException:
@@ -153,17 +179,23 @@ def check_pair(source: bpy.types.Object | None, target: bpy.types.Object | None)
 
 def without_driven_twists(target: bpy.types.Object, bone_map: BoneMap) -> BoneMap:
     """The map without the twist bones that the rig itself turns."""
-    driven = moved_otherwise(target)
+    driven = moved_otherwise(target, ours_count=False)
     free = tuple(twist for twist in bone_map.twists if twist.bone not in driven)
     return bone_map if len(free) == len(bone_map.twists) else replace(bone_map, twists=free)
 
 
-def warnings_of(target: bpy.types.Object, motion: BoneMotion) -> tuple[str, ...]:
-    """What the user is to know of a target before it is given a motion."""
+def warnings_of(target: bpy.types.Object, motion: BoneMotion, settings: Retarget) -> tuple[str, ...]:
+    """What the user is to know of a target before it is given a motion for the bones that get keys."""
     found = []
+    below = _animated(target, with_ancestors(target, motion.bones) - set(motion.bones))
+    if below and settings.result == "nla":
+        found.append(f"Animation below the new strip moves {_listed(below)}, and the whole motion with it.")
     held = [name for name in motion.moved if is_held(target.pose.bones[name])]
     shut = [name for name in locked(target, motion.bones, motion.moved) if name not in held]
     strayed = [name for name in motion.bones if name not in motion.moved and _is_off(target.pose.bones[name])]
+    changed = changed_by_constraints(target, motion.bones)
+    if changed:
+        found.append(f"Constraints of their own change what the keys of these say: {_listed(changed)}.")
     if held:
         found.append(f"{_listed(held)} hangs connected on its parent, and stays there: disconnect it in edit mode.")
     if shut:
@@ -173,6 +205,16 @@ def warnings_of(target: bpy.types.Object, motion: BoneMotion) -> tuple[str, ...]
     if target.data.pose_position == "REST":
         found.append(f"{target.name} shows its rest position: choose Pose Position to see the motion.")
     return tuple(found)
+
+
+def _animated(target: bpy.types.Object, names: Collection[str]) -> list[str]:
+    """Those of the bones that an action or a strip of the armature moves."""
+    animation = target.animation_data
+    strips = [strip for track in animation.nla_tracks for strip in track.strips] if animation else []
+    actions = [action for action in (strip.action for strip in strips) if action is not None]
+    paths = {curve.data_path for action in dict.fromkeys(actions) for curve, _ in read_keys(action)}
+    paths |= {curve.data_path for curve in assigned_curves(target)}
+    return sorted(name for name in names if any(path.startswith(path_of(name, "")) for path in paths))
 
 
 def _is_off(bone: bpy.types.PoseBone) -> bool:

@@ -21,7 +21,7 @@ WHOLE = BoneMap(
     twists=(TwistBone("tw", "left_elbow", 0.25),),
     offsets=(Offset("Hüfte", (0.5, 0.5, -0.5, 0.5)),),
     switches=(SWITCH,),
-    limbs=(Limb("left_hip", "foot_ik.L", "knee.L", SWITCH), Limb("right_shoulder", "hand_ik.R")),
+    limbs=(Limb("left_hip", "foot_ik.L", "knee.L", SWITCH, "toe_ik.L"), Limb("right_shoulder", "hand_ik.R")),
 )
 
 
@@ -78,6 +78,8 @@ SWITCHED = {"bone": "b", "name": "n", "fk": 0, "ik": 1}
         changed(switches=[{**SWITCHED, "driver": "__import__('os')"}]),
         changed(limbs=[{"part": "left_knee", "end": "e"}]),
         changed(limbs=[{"part": "left_hip", "end": "e", "pole_switch": 1}]),
+        changed(limbs=[{"part": "left_hip", "end": "e", "toes": 1}]),
+        changed(limbs=[{"part": "left_shoulder", "end": "e", "toes": "t"}]),
     ],
 )
 def test_what_is_no_bone_map_is_refused(text: str) -> None:
@@ -90,6 +92,11 @@ def test_what_is_no_bone_map_is_refused(text: str) -> None:
 def test_a_turn_becomes_a_unit_quaternion() -> None:
     read = from_json(changed(offsets=[{"bone": "b", "turn": [2, 0, 0, 0]}]))
     assert read.offsets == (Offset("b", (1.0, 0.0, 0.0, 0.0)),)
+
+
+def test_a_limb_from_before_there_were_toes_is_read() -> None:
+    read = from_json(changed(limbs=[{"part": "left_hip", "end": "e", "pole": "p"}]))
+    assert read.limbs == (Limb("left_hip", "e", "p"),)
 
 
 def test_a_map_of_few_words_is_enough() -> None:

@@ -8,7 +8,7 @@ from tests.characters import CHARACTERS, Character
 from tests.smpl_rig import SMPL_MAP, smpl_rig
 from tests.stick_figures import Parts, stick
 from vibe_blender.contract.errors import CaptureError
-from vibe_blender.contract.quaternions import Array, from_axis_angles, multiply, rotate
+from vibe_blender.contract.quaternions import Array, conjugate, from_axis_angles, multiply, rotate
 from vibe_blender.contract.skeleton import REST_JOINTS
 from vibe_blender.motion.retargeting.figure import figure_of
 from vibe_blender.motion.retargeting.rig import Rig
@@ -104,3 +104,14 @@ def test_a_limb_without_length_and_a_body_without_breadth_are_refused() -> None:
         figure_of(replace(rig, heads=flat), SMPL_MAP)
     assert no_breadth.value.code == "no_figure"
     assert figure_of(smpl_rig(0.01 * REST_JOINTS), SMPL_MAP).leg == pytest.approx(0.0083, abs=2e-5)
+
+
+@pytest.mark.parametrize("degrees", [-17.0, 12.0, 30.0, 90.0, 180.0])
+@pytest.mark.parametrize("character", CHARACTERS, ids=repr)
+def test_a_figure_turned_within_its_armature_looks_where_it_is_turned_to(character: Character, degrees: float) -> None:
+    straight = figure_of(character.rig, character.true_map)
+    turn = from_axis_angles(np.radians(degrees) * rotate(straight.frame, np.array([0.0, 0.0, 1.0])))
+    turned = figure_of(turned_rig(character.rig, turn), character.true_map)
+    between = multiply(conjugate(multiply(turn, straight.frame)), turned.frame)
+    assert abs(between[0]) == pytest.approx(1.0, abs=1e-8)
+    assert turned.directions == pytest.approx(straight.directions, abs=1e-4)

@@ -115,3 +115,16 @@ def test_a_step_that_rolls_goes_from_heel_to_ball_without_a_jump(overlap: int) -
     # In a frame it goes no further than both heel and ball ask for.
     own = np.linalg.norm(np.diff(points - foot, axis=0), axis=-1).sum(axis=1)
     assert (np.linalg.norm(np.diff(goal, axis=0), axis=1) <= own + 1e-4).all()
+
+
+def test_a_foot_that_turns_while_all_of_it_stands_is_led_from_heel_to_ball() -> None:
+    pitch = np.radians(np.linspace(8.0, -8.0, COUNT))
+    ankle = np.zeros((COUNT, 3))
+    foot, points = feet(ankle, pitch), feet(ankle, pitch)
+    points[:, BALL] = points[:, HEEL] + (foot[:, BALL] - foot[:, HEEL]) / 1.5
+    points[:, BALL, 2] += 0.02 / 3.0
+    stands = np.zeros((COUNT, 2), bool)
+    stands[:22, HEEL], stands[8:, BALL] = True, True
+    goal = asked(points, foot, ankle, stands, TIMELINE)
+    # At once, the ankle would be 3.5 mm elsewhere.
+    assert np.linalg.norm(np.diff(goal, n=2, axis=0), axis=1).max() < 0.5e-3

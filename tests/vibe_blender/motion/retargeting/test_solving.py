@@ -6,7 +6,7 @@ import pytest
 
 from tests.characters import CHARACTERS, Character, posed_as
 from tests.characters_body import Build
-from tests.smpl_rig import SMPL_MAP, posed_motion, smpl_rig
+from tests.smpl_rig import SMPL_MAP, acting, posed_motion, smpl_rig, still
 from tests.stick_figures import LIMBS, Axes, Parts, degrees_apart, played, pointing, stick
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.quaternions import (
@@ -30,24 +30,7 @@ SOURCE = smpl_rig()
 EXACT_DEG = 1e-4
 
 
-def acting(count: int = 40, seed: int = 5, size: float = 0.6) -> RigMotion:
-    """Somebody who moves every joint at random, turns about and walks off."""
-    random = np.random.default_rng(seed)
-    time = np.arange(count)[:, None, None] / 10.0
-    turns = from_axis_angles(size * np.sin(time + 6.0 * random.random((24, 3))))
-    turns[:, 0] = multiply(from_axis_angles(time[:, 0] * [0.0, 1.0, 0.0]), turns[:, 0])
-    return posed_motion(turns, SOURCE.heads[0] + time[:, 0] * [0.3, -0.5, 0.02])
-
-
 MOTION = acting()
-
-
-def still(count: int = 3, **angles: tuple[float, float, float]) -> RigMotion:
-    """Somebody in T-pose but for some joints, turned by degrees about SMPL's axes."""
-    turns = np.tile([1.0, 0.0, 0.0, 0.0], (count, 24, 1))
-    for joint, degrees in angles.items():
-        turns[:, JOINT_NAMES.index(joint)] = from_axis_angles(np.radians(degrees))
-    return posed_motion(turns)
 
 
 def solved(motion: RigMotion, character: Character, settings: Retarget = PLAIN) -> RigMotion:

@@ -166,6 +166,30 @@ def test_unreal_s_file_has_nothing_to_be_converted(scene, walk, one, folder) -> 
     assert np.allclose(rig.data.bones["pelvis"].head_local.z, 100 * height)
 
 
+@pytest.mark.parametrize(
+    ("program", "axes", "unit"),
+    [("unreal", (2, 1, -1), 1.0), ("unity", (1, 2, 1), 1.0), ("blender", (1, 2, 1), 100.0)],
+)
+def test_an_fbx_says_which_axes_and_unit_it_has(scene, one, folder, program, axes, unit) -> None:
+    from io_scene_fbx.parse_fbx import parse
+
+    save(folder / "walk.fbx", scene, [one], ExportSettings(program=program))
+    root, _ = parse(str(folder / "walk.fbx"))
+    top = {element.id: element for element in root.elems}
+    found = {item.props[0]: item.props[4] for item in top[b"GlobalSettings"].elems[1].elems if len(item.props) > 4}
+    assert (found[b"UpAxis"], found[b"FrontAxis"], found[b"FrontAxisSign"]) == axes
+    assert found[b"UnitScaleFactor"] == unit
+    nodes = [item for item in top[b"Objects"].elems if item.id == b"Model" and item.props[2] in (b"Null", b"Mesh")]
+    assert len(nodes) == 2
+    for node in nodes:
+        (properties,) = (item for item in node.elems if item.id == b"Properties70")
+        for item in properties.elems:
+            if item.props[0] in (b"Lcl Translation", b"Lcl Rotation"):
+                assert item.props[4:] == [0.0, 0.0, 0.0]
+            elif item.props[0] == b"Lcl Scaling":
+                assert item.props[4:] == [1.0, 1.0, 1.0]
+
+
 def test_rest_is_the_t_pose_on_the_origin(scene, walk, one, folder) -> None:
     one.armature.location = (3.0, 1.0, 0.0)
     rest = {bone.name: np.array(bone.head_local) for bone in one.armature.data.bones}

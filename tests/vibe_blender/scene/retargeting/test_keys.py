@@ -300,6 +300,14 @@ def test_an_action_that_somebody_has_worked_on_is_kept_and_a_new_one_made(armatu
     assert third == second
 
 
+def test_an_added_motion_that_the_user_protects_is_kept_and_does_not_add_up(armature, motion) -> None:
+    first = write(armature, motion, ADDED)
+    first.use_fake_user = True
+    assert write(armature, motion, ADDED) != first
+    assert [track.strips[0].mute for track in armature.animation_data.nla_tracks] == [True, False]
+    assert_shows(armature, motion)
+
+
 def test_another_take_gets_an_action_of_its_own(armature, motion) -> None:
     first = write(armature, motion, name="rig walk")
     second = write(armature, other(motion), name="rig run")

@@ -20,6 +20,7 @@ from vibe_blender.scene.retargeting import source as module
 from vibe_blender.scene.retargeting.rigs import path_of
 from vibe_blender.scene.retargeting.source import (
     SMPL_MAP,
+    is_captured,
     sampling_source,
     source_frames,
     source_map,
@@ -306,3 +307,13 @@ def test_when_a_take_says_that_feet_stand(walk) -> None:
     assert np.array_equal(stands[:, 1, 1], (row >= 5) & (row < 12))
     assert not stands[:, 0, 1].any()
     assert not stands[:, 1, 0].any()
+
+
+def test_a_take_is_known_by_its_motion(walk, armature) -> None:
+    captured, person, video, _ = walk
+    run_through(animating(captured, person, video, fps=FPS, start=1.0))
+    keyed(armature)
+    assert is_captured(captured)
+    assert not is_captured(armature)
+    captured.animation_data.action = armature.animation_data.action
+    assert not is_captured(captured)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # ruff: noqa: E402 (what follows needs bpy)
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,15 +8,17 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from tests.characters import character
+from tests.characters import character, wide
 from tests.characters_blender import add_character, evaluated_heads
+from tests.characters_motion import add_source
 from tests.random_rigs import MODES
 from tests.walker import walker
 from vibe_blender.contract.errors import CaptureError
+from vibe_blender.contract.quaternions import conjugate, from_axis_angles, multiply
 from vibe_blender.contract.take import Video
-from vibe_blender.motion.retargeting.bone_map import BoneMap, Switch
+from vibe_blender.motion.retargeting.bone_map import BoneMap, Limb, Switch
 from vibe_blender.motion.retargeting.settings import Retarget
-from vibe_blender.scene.animation import animating
+from vibe_blender.scene.animation import animating, assigned_curves
 from vibe_blender.scene.armature import add_armature
 from vibe_blender.scene.retargeting import transfer
 from vibe_blender.scene.retargeting.live import bind, unbind
@@ -336,6 +339,50 @@ def test_what_the_user_is_to_know_is_said(source, mixamo) -> None:
     assert len(warnings) == 3
 
 
+def test_controls_whose_own_constraints_change_their_keys_are_named(source, mixamo) -> None:
+    known = character("Mixamo").true_map
+    limited = [known.bones(part)[0] for part in ("left_shoulder", "left_elbow", "right_elbow", "head", "left_knee")]
+    for name in limited:
+        mixamo.pose.bones[name].constraints.new("LIMIT_ROTATION")
+    mixamo.pose.bones[limited[4]].constraints[0].influence = 0.0
+    mixamo.pose.bones[known.bones("right_knee")[0]].constraints.new("COPY_ROTATION")  # of nothing
+    shin = mixamo.pose.bones[known.bones("right_ankle")[0]]
+    chain = shin.constraints.new("IK")
+    chain.target, chain.chain_count, chain.mute = source, 2, True
+    (text,) = give(source, mixamo, known).warnings
+    assert all(name in text for name in limited[:4])
+    assert not any(word in text for word in ("more", limited[4], shin.name))
+    chain.mute = False
+    (text,) = give(source, mixamo, known).warnings
+    assert text.endswith("and 2 more.")
+    mixamo.animation_data.action = None
+    chain.driver_add("influence")
+    (text,) = give(source, mixamo, known).warnings
+    assert "more" not in text
+
+
+def test_ik_controls_get_their_keys_also_where_nothing_else_moves_the_fk_ones(scene, source) -> None:
+    known = character("Auto-Rig Pro")
+    target = add_character(known, scene.collection)
+    limbs = tuple(Limb(f"{side}_hip", f"c_foot_ik.{side[0]}", f"c_leg_pole.{side[0]}") for side in ("left", "right"))
+    target.pose.bones["c_foot_ik.l"].constraints.new("LIMIT_LOCATION")
+    (text,) = give(source, target, replace(known.true_map, limbs=limbs), Retarget(feet=0.0, limbs="ik")).warnings
+    assert "c_foot_ik.l" in text
+    keyed = {curve.data_path.split('"')[1] for curve in assigned_curves(target)}
+    assert {"c_foot_ik.l", "c_leg_pole.r", "c_thigh_fk.l"} & keyed == {"c_foot_ik.l", "c_leg_pole.r"}
+
+
+def test_animation_below_a_strip_that_carries_the_motion_along_is_told(scene, source) -> None:
+    known = character("Unreal 5")
+    target = add_character(known, scene.collection)
+    loose = known.true_map.with_part("root", ())
+    assert give(source, target, loose, Retarget(feet=0.0, result="nla")).warnings == ()
+    target.pose.bones["root"].keyframe_insert("location", frame=1)
+    for _ in range(2):  # as the active action, and as a strip
+        (text,) = give(source, target, loose, Retarget(feet=0.0, result="nla")).warnings
+        assert "root" in text
+
+
 def test_a_rig_that_is_not_plain_is_baked_and_its_switches_are_told(source, mixamo, monkeypatch) -> None:
     known = character("Mixamo").true_map
     arm = known.bones("left_shoulder")[0]
@@ -375,3 +422,39 @@ def test_a_bake_that_is_left_half_way_puts_the_switches_back(source, mixamo, mon
     next(steps)
     steps.close()
     assert mixamo.pose.bones[arm]["IK_FK"] == 0.0
+
+
+def lowest_slides(armature, bone_map: BoneMap, frames=range(1, 41)) -> np.ndarray:
+    """Metres along the floor that the lower of both ankles goes in each frame."""
+    places = []
+    for frame in frames:
+        bpy.context.scene.frame_set(frame)
+        places.append(evaluated_heads(armature, [bone_map.bones(f"{side}_ankle")[0] for side in ("left", "right")]))
+    steps = np.linalg.norm(np.diff(np.array(places)[..., :2], axis=0), axis=-1)
+    return steps.min(axis=1)
+
+
+def test_feet_of_a_character_that_walks_stand_on_another_too(scene, mixamo, monkeypatch) -> None:
+    person, times, _ = walker(40, FPS)
+    sway = from_axis_angles(0.3 * np.sin(6.3 * times)[:, None] * [0.0, 1.0, 0.0])
+    person.rotations[:, 0] = multiply(person.rotations[:, 0], sway)
+    for joint in (1, 2):  # the thighs stay as they were
+        person.rotations[:, joint] = multiply(conjugate(sway), person.rotations[:, joint])
+    take = add_source(person, scene)
+    bpy.context.view_layer.update()
+    asked = []
+    found = transfer.found_stands
+    monkeypatch.setattr(transfer, "found_stands", lambda *given: asked.append(found(*given)) or asked[-1])
+    known = character("Mixamo")
+    give(take, mixamo, known.true_map)
+    give(take, mixamo, known.true_map, Retarget())
+    assert asked == []  # a take says itself when feet stand, or that they are not to
+    other = add_character(wide(known), scene.collection)
+    bpy.context.view_layer.update()
+    give(mixamo, other, known.true_map, Retarget())
+    assert asked[0].any(axis=2).mean() > 0.3
+    still = lowest_slides(other, known.true_map)
+    give(mixamo, other, known.true_map, PLAIN)
+    assert len(asked) == 1
+    sliding = lowest_slides(other, known.true_map)
+    assert np.median(still) < 0.7 * np.median(sliding)
