@@ -24,6 +24,7 @@ from vibe_blender.contract.version import VERSION
 
 from .ending import CANCELLED, DONE, FAILED, Session, interrupt_cancels
 from .event_stream import EventStream, standard_output_for_events
+from .packages import require_package
 from .training.prepare.command import add_prepare_arguments
 
 # Before numpy is imported: the fit solves many small systems, on which the threads of BLAS only wait for each other and
@@ -187,6 +188,7 @@ def evaluate(options: argparse.Namespace, session: Session) -> int:
 
 def train(options: argparse.Namespace, session: Session) -> int:
     """``vibe train``: a configuration and clip archives become a network."""
+    require_package("torch", "Training")
     from .training.trainer import train as train_network
 
     trained = train_network(Path(options.config), Console())
@@ -198,6 +200,7 @@ def train(options: argparse.Namespace, session: Session) -> int:
 
 def test(options: argparse.Namespace, session: Session) -> int:
     """``vibe test``: networks on clip archives, beside what others published."""
+    require_package("torch", "`vibe test`")
     from .training.testing import compare
 
     report = compare(Path(options.config))
@@ -266,6 +269,7 @@ def verify_models(options: argparse.Namespace, session: Session) -> int:
 
 def prepare(options: argparse.Namespace, session: Session) -> int:
     """``vibe prepare``: a dataset as it was downloaded becomes a clip archive."""
+    require_package("torch", "`vibe prepare`")
     from .training.prepare.command import prepare as prepared
 
     print(prepared(options))

@@ -27,10 +27,19 @@ INSTALLERS = {"pip", "uv"}
 """Pinned too, for the add-on installs the backend with them, but no part of the program requires them."""
 HOME_FOLDERS = ("work", "farm", "root", "tmp", "home", "Users")
 NEED_TORCH = (
-    "backend.networks.regressor", "backend.networks.resnet", "backend.networks.vibe", "backend.body.rotation6d",
+    "backend.networks.frame_based", "backend.networks.motion_discriminator", "backend.networks.regressor",
+    "backend.networks.resnet", "backend.networks.vibe", "backend.body.axis_angles", "backend.body.rotation6d",
     "backend.body.smpl", "backend.checkpoints", "backend.estimators.vibe",
+    *(f"backend.training.{name}" for name in (
+        "augment", "bodies", "clips", "config", "curves", "distributed", "features", "feeding", "losses", "measuring",
+        "mixing", "networks", "prepare.human36m", "prepare.insta_variety", "prepare.joint_orders",
+        "prepare.mpi_inf_3dhp", "prepare.penn_action", "prepare.posetrack", "prepare.rendered", "prepare.threedpw",
+        "state", "testing", "trainer",
+    )),
 )  # fmt: skip
 """The modules, and one package, that the default road does without."""
+NEED_BLENDER = tuple(f"backend.training.rendering.{name}" for name in ("__main__", "filming", "materials", "stage"))
+"""The worker that renders, a program of its own."""
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 
@@ -89,29 +98,30 @@ def test_contract_motion_and_client_need_nothing_but_numpy() -> None:
 
 
 def test_capture_needs_neither_blender_nor_torch() -> None:
-    names = imported("bpy,bmesh,mathutils,torch,smplx,skimage,pytest", "backend", NEED_TORCH)
+    names = imported("bpy,bmesh,mathutils,torch,smplx,skimage,pytest", "backend", NEED_TORCH + NEED_BLENDER)
     assert {"backend", "backend.evaluation", "backend.video", "backend.pipeline", "backend.networks"} <= set(names)
 
 
-def test_only_what_needs_torch_is_let_off() -> None:
+@pytest.mark.parametrize(("package", "modules"), [("torch", NEED_TORCH), ("bpy", NEED_BLENDER)])
+def test_only_what_needs_a_package_is_let_off(package, modules) -> None:
     code = """
 import importlib, sys
 
-sys.modules["torch"] = None
-for name in sys.argv[1:]:
+sys.modules[sys.argv[1]] = None
+for name in sys.argv[2:]:
     try:
         importlib.import_module(name)
     except ImportError:
         print(name)
 """
     run = subprocess.run(
-        [sys.executable, "-E", "-s", "-c", code, *NEED_TORCH],
+        [sys.executable, "-E", "-s", "-c", code, package, *modules],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert run.stdout.split() == list(NEED_TORCH)
+    assert run.stdout.split() == list(modules)
 
 
 def test_the_backend_package_itself_imports_nothing() -> None:
