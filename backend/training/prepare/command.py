@@ -124,6 +124,8 @@ def _render(options: argparse.Namespace, motions: Path, out: Path, line: _Line) 
     choices |= {"shortest": options.shortest, "only": tuple(options.only)}
     choices |= {name: Path(getattr(options, name)) for name in ("exclude", "backgrounds") if getattr(options, name)}
     chosen = render_options(choices, options.set)
+    # Workers run where the program is, not where the user is.
+    motions = motions.resolve()
     return prepare_rendered(motions, out, chosen, lambda state: line.show(state.done, state.total, state.frames))
 
 
