@@ -70,6 +70,9 @@ def test_the_zip_is_small_pure_and_whole(archive) -> None:
     maps = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "vibe_blender").rglob("bone_maps/*.json")}
     assert maps
     assert maps | {"vibe_blender/assets/mannequin.npz"} <= names
+    settings = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "backend").rglob("presets/*.toml")}
+    assert settings
+    assert settings | {"backend/training/published_rows.json"} <= names
     endings = {Path(name).suffix for name in names}
     assert endings <= {".py", ".toml", ".txt", ".md", ".npz", ".json", ""}, "an extension has no binaries of its own"
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]

@@ -38,7 +38,7 @@ NEED_TORCH = (
     )),
 )  # fmt: skip
 """The modules, and one package, that the default road does without."""
-NEED_BLENDER = tuple(f"backend.training.rendering.{name}" for name in ("__main__", "filming", "materials", "stage"))
+NEED_BLENDER = tuple(f"backend.training.rendering.{name}" for name in ("filming", "materials", "stage"))
 """The worker that renders, a program of its own."""
 IMPORT_ALL = """
 import importlib, pkgutil, sys
