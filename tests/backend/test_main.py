@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -484,3 +485,12 @@ def test_help_needs_no_torch() -> None:
     assert run.returncode == 0, run.stderr
     assert "train" in run.stdout
     assert "test" in run.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [["train", "a.toml"], ["test", "a.toml"], ["prepare", "amass", "a", "-o", "b.clips"]]
+)
+def test_learning_without_torch_says_what_to_install(command, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert main(command) == 1
+    assert "needs PyTorch, which is not installed. Install" in capsys.readouterr().err
