@@ -131,6 +131,23 @@ def _check_distinct(pieces: Sequence[Piece]) -> None:
                 "Rename takes or characters that have the same name, or let them go to folders of their own.",
             )
         there[piece.save] = piece
+    read = [piece.source for piece in pieces]
+    read += [path for piece in pieces for role in piece.roles for path in (role.rig, role.bone_map) if path is not None]
+    for piece in pieces:
+        if any(_are_one(piece.save, path) for path in read):
+            raise CaptureError(
+                "bad_option",
+                f"{piece.save} is read for this, and would be overwritten.",
+                "Give --save another name, or another folder.",
+            )
+
+
+def _are_one(one: Path, other: Path) -> bool:
+    """Whether two paths lead to the same file, however they are written."""
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there, or nobody may look
+        return one == other
 
 
 def _option(name: str) -> str:
