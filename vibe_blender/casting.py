@@ -72,7 +72,7 @@ def pieces_from(options: argparse.Namespace) -> tuple[Piece, ...]:
         raise CaptureError("bad_option", "Several takes do not go into one file.", "Let --save name a folder.")
     else:
         pieces = (Piece(options.source[0], roles, options.save),)
-    _check_distinct(pieces)
+    _check_distinct(pieces, [path for path in (options.picture, options.take) if path is not None])
     for name in ("picture", "take"):
         if getattr(options, name) is not None and len(pieces) > 1:
             raise CaptureError("bad_option", f"--{name} is for one file, not for several.", f"Leave --{name} out.")
@@ -121,7 +121,8 @@ def _each(values: Sequence[T], count: int, name: str) -> list[T | None]:
     return list(values)
 
 
-def _check_distinct(pieces: Sequence[Piece]) -> None:
+def _check_distinct(pieces: Sequence[Piece], beside: Sequence[Path]) -> None:
+    """Raises ``bad_option`` where a file would be written twice, or is read too; ``beside`` are written as well."""
     there = dict[Path, Piece]()
     for piece in pieces:
         if piece.save in there:
@@ -131,6 +132,23 @@ def _check_distinct(pieces: Sequence[Piece]) -> None:
                 "Rename takes or characters that have the same name, or let them go to folders of their own.",
             )
         there[piece.save] = piece
+    read = [piece.source for piece in pieces]
+    read += [path for piece in pieces for role in piece.roles for path in (role.rig, role.bone_map) if path is not None]
+    for written in (*(piece.save for piece in pieces), *beside):
+        if any(_are_one(written, path) for path in read):
+            raise CaptureError(
+                "bad_option",
+                f"{written} is read for this, and would be overwritten.",
+                "Choose another name, or another folder.",
+            )
+
+
+def _are_one(one: Path, other: Path) -> bool:
+    """Whether two paths lead to the same file, however they are written."""
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there, or nobody may look
+        return one == other
 
 
 def _option(name: str) -> str:

@@ -19,7 +19,7 @@ from .motion.retargeting.settings import Retarget
 from .redraw import redraw_panels
 from .scene.retargeting.bake import remove_rehearsals
 from .scene.retargeting.leader import is_bound
-from .scene.retargeting.live import bind, unbind
+from .scene.retargeting.live import bind, renamed_since, unbind
 from .scene.retargeting.source import source_frames
 from .scene.retargeting.transfer import Outcome, retargeting
 from .scene.steps import Steps, rendering
@@ -67,12 +67,13 @@ class Work:
         source, target = self._things()
         if not is_bound(target):
             return (yield from retargeting(source, target, self.bone_map, self.settings))
+        bone_map = renamed_since(target, self.bone_map)
         unbind(target)
         try:
-            outcome = yield from retargeting(source, target, self.bone_map, self.settings)
+            outcome = yield from retargeting(source, target, bone_map, self.settings)
         except BaseException:  # also where it is closed: the link is as before
             with contextlib.suppress(CaptureError, ReferenceError):
-                bind(source, target, self.bone_map, self.settings)
+                bind(source, target, bone_map, self.settings)
             raise
         target.vibe_retarget.followed = None
         return outcome
@@ -192,7 +193,8 @@ class Baking:
         if outcome.switches:
             switches = ", ".join(f"{item.name} of {item.bone} (was {before:g})" for item, before in outcome.switches)
             self.notes.append(f"Switched to {work.settings.limbs.upper()}: {switches}.")
-        self.notes += [f"Your action {name} is kept." for name in outcome.kept]
+        ours = {name for name, _ in self.made}
+        self.notes += [f"Your action {name} is kept." for name in outcome.kept if name not in ours]
         self.notes += outcome.warnings
         self._next(work)
 

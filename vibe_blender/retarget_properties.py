@@ -291,7 +291,11 @@ class VIBE_Retarget(bpy.types.PropertyGroup):
         (
             ("action", "New Action", "A new action takes the place of the one before, which stays in the file"),
             ("nla", "NLA Strip", "A new strip above what is there, in its place"),
-            ("additive", "Additive Strip", "A new strip that is added to what is there"),
+            (
+                "additive",
+                "Additive Strip",
+                "A new strip that adds how the motion changes since its first frame to what is there",
+            ),
         ),
     )
 

@@ -93,7 +93,7 @@ def write_map(path: Path, bone_map: BoneMap) -> None:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
-    except OSError as error:
+    except (OSError, UnicodeEncodeError) as error:  # bones may have names that are no text
         if unfinished is not None:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)

@@ -97,3 +97,16 @@ def test_what_makes_no_sense_is_told(arguments, says) -> None:
     assert caught.value.code == "bad_option"
     assert says in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("option", ["--save", "--picture", "--take"])
+@pytest.mark.parametrize("read", ["walk.take", "hero.blend", "map.json"])
+def test_what_is_read_is_never_overwritten(tmp_path, read, option) -> None:
+    for name in ("walk.take", "hero.blend", "map.json"):
+        (tmp_path / name).touch()
+    take, hero, bones = (str(tmp_path / name) for name in ("walk.take", "hero.blend", "map.json"))
+    (tmp_path / "deeper").mkdir()
+    written = {"--save": "out.blend"} | {option: str(tmp_path / "deeper" / ".." / read)}
+    with pytest.raises(CaptureError) as caught:
+        pieces(take, *(text for pair in written.items() for text in pair), "--target", hero, "--bone-map", bones)
+    assert "overwritten" in caught.value.message

@@ -11,6 +11,9 @@ from vibe_blender import retarget_baking
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.take_file import save_take
 from vibe_blender.retarget_baking import Work
+from vibe_blender.scene.animation import assigned_curves
+from vibe_blender.scene.retargeting.leader import is_bound
+from vibe_blender.scene.retargeting.live import bind
 from vibe_blender.scene.takes import people
 
 pytestmark = pytest.mark.usefixtures("panel")
@@ -122,6 +125,28 @@ def test_a_character_removed_meanwhile_is_told(source) -> None:
     assert told.kind == "done"
     assert "1 of 2" in told.text
     assert any("not in the file any more" in note for note in told.notes)
+
+
+def test_a_bone_renamed_while_bound_is_known_to_the_bake(source) -> None:
+    armature = controlled("Held")
+    bind(source, armature, armature.vibe_retarget.bone_map(), armature.vibe_retarget.settings())
+    armature.pose.bones["mixamorig:LeftForeArm"].name = "my forearm"
+    retarget_baking.start((Work.of(source, armature),), at_once=True)
+    assert retarget_baking.told().kind == "done"
+    assert not is_bound(armature)
+    assert any("my forearm" in curve.data_path for curve in assigned_curves(armature))
+
+
+def test_a_bone_renamed_while_at_work_is_told_and_nothing_is_left(source) -> None:
+    armature, before = controlled("Held"), names()
+    retarget_baking.start((Work.of(source, armature),))
+    tick(6)
+    armature.pose.bones["mixamorig:LeftForeArm"].name = "my forearm"
+    tick(COUNT + 20)
+    told = retarget_baking.told()
+    assert told.kind == "error"
+    assert "LeftForeArm" in f"{told.text} {told.notes}"
+    assert names() == before
 
 
 def test_the_source_removed_while_at_work_is_told_or_no_matter(source) -> None:

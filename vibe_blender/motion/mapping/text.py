@@ -134,6 +134,10 @@ def _entries(value: object, what: str, read: Callable[[object], T]) -> tuple[T, 
 def _name(value: object, what: str, *, empty: bool = False) -> str:
     if not isinstance(value, str) or not (value or empty) or len(value) > _LONGEST_NAME or "\0" in value:
         raise _bad(f"what {what} names is no name")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:  # half a pair of surrogates, which no file can hold
+        raise _bad(f"what {what} names is no text") from error
     return value
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import bpy
 import numpy as np
 
+from ...contract.errors import CaptureError
 from ...contract.quaternions import from_matrices
 from ...motion.retargeting.bone_map import BoneMap
 from ...motion.retargeting.ik import with_ik
@@ -41,11 +42,15 @@ def baking(
         name: of the action.
 
     Raises:
-        CaptureError: as ``write_motion``.
+        CaptureError: ``bone_missing``, or as ``write_motion``.
     """
     if settings.limbs == "ik":
         motion = with_ik(read_rig(target), bone_map, motion)
     pose = yield from rehearsing(target, bone_map, motion, settings)
+    if gone := [bone for bone in motion.bones if bone not in target.pose.bones]:
+        raise CaptureError(
+            "bone_missing", f"{gone[0]} of {target.name} was removed or renamed meanwhile.", "Bake it again."
+        )
     set_switches(target, bone_map, settings.limbs)  # the action before may have moved them since
     switched = switch_curves(target, bone_map, settings, float(motion.frames[0]))
     return write_motion(target, name, motion.frames, motion.bones, pose, motion.moved, settings, switched)

@@ -9,15 +9,15 @@ import bpy
 import numpy as np
 
 from ...contract.errors import CaptureError
-from ...contract.quaternions import Array, continuous
+from ...contract.quaternions import Array, conjugate, continuous, multiply
 from ...motion.eulers import quaternions_to_angles
 from ...motion.retargeting.rig import Pose
 from ...motion.retargeting.settings import Retarget
-from ..animation import LINEAR, Curve, assign_action, assigned_curves, new_action
+from ..animation import CONSTANT, LINEAR, Curve, assign_action, assigned_curves, new_action
 from ..ownership import protect, seal
 from ..rewriting import rewrite
 from .curve_values import rotation_channel
-from .rigs import path_of
+from .rigs import is_at_rest, moved_otherwise, path_of, with_ancestors
 
 _OF = "vibe_retargeted"
 """Custom property of an action: the name it was asked for by, whatever Blender or the user has called it since."""
@@ -47,19 +47,22 @@ def write_motion(
         bones: that get keys, M of them.
         pose: (T, M, ...) their channels.
         moved: those that get keys of their location too.
-        settings: ``result`` says where the action goes.
+        settings: ``result`` says where the action goes; what is added to other animation is how the pose has changed
+            since its first frame.
         switched: curves of the rig's switches that the motion depends on.
 
     Raises:
         CaptureError: ``all_locked`` where every channel is, and what ``check_layers`` raises.
     """
     check_layers(target, settings)
-    curves = list(pose_curves(target, frames, bones, pose, moved))
+    curves = list(pose_curves(target, frames, bones, pose, moved, added=settings.result == "additive"))
     if not curves:
         raise CaptureError(
             "all_locked", f"All channels of the mapped bones of {target.name} are locked.", "Unlock some of them."
         )
     curves += switched
+    if settings.result == "action":
+        curves += _carrier_curves(target, bones, float(frames[0]))
     animation = target.animation_data_create()
     animation.use_tweak_mode = False  # tweaking a strip locks the action, and hides which one it is
     earlier = _earlier(target, name)
@@ -95,20 +98,60 @@ def check_layers(target: bpy.types.Object, settings: Retarget) -> None:
         )
 
 
+def _carrier_curves(target: bpy.types.Object, bones: Sequence[str], frame: float) -> Iterator[Curve]:
+    """A key for each channel of the bones that carry others and get no motion: the pose that it was solved over.
+
+    Without it the action would look different wherever another one has left them.
+    """
+    moved = {curve.data_path for curve in assigned_curves(target)}
+    free = with_ancestors(target, bones) - set(bones) - moved_otherwise(target)
+    one, still = np.array([frame]), np.full(1, CONSTANT, np.uint8)
+    for bone in (bone for bone in target.pose.bones if bone.name in free):
+        turning = rotation_channel(bone.rotation_mode)
+        paths = {channel: path_of(bone.name, channel) for channel in ("location", turning, "scale")}
+        if is_at_rest(bone) and not moved & set(paths.values()):
+            continue
+        for channel, path in paths.items():
+            for index, value in enumerate(getattr(bone, channel)):
+                yield Curve((path, index), bone.name, one, np.array([value]), still)
+
+
+def _since_first(values: Array, mode: str) -> Array:
+    """What channels (T, ...) of a rotation mode are to be in a layer that adds how they change since the first frame.
+
+    Blender combines quaternions as ``below * added``, and adds all else; so over the first frame's own pose the layer
+    comes to the motion itself, and over any other pose it moves that.
+    """
+    if mode == "QUATERNION":
+        return continuous(multiply(conjugate(values[:1]), values))
+    return values - values[:1]
+
+
 def pose_curves(
-    target: bpy.types.Object, frames: Array, bones: Sequence[str], pose: Pose, moved: Collection[str]
+    target: bpy.types.Object,
+    frames: Array,
+    bones: Sequence[str],
+    pose: Pose,
+    moved: Collection[str],
+    *,
+    added: bool = False,
 ) -> Iterator[Curve]:
-    """The curves of a motion, without those of locked channels; the arguments are those of ``write_motion``."""
+    """The curves of a motion, without those of locked channels; the arguments are those of ``write_motion``.
+
+    With ``added``, how it changes since its first frame.
+    """
     straight = np.full(len(frames), LINEAR, np.uint8)
     for row, name in enumerate(bones):
         bone = target.pose.bones[name]
         path = path_of(name, rotation_channel(bone.rotation_mode))
-        values = channels(pose.rotations[:, row], bone.rotation_mode)
+        values, places = channels(pose.rotations[:, row], bone.rotation_mode), pose.locations[:, row]
+        if added:
+            values, places = _since_first(values, bone.rotation_mode), places - places[:1]
         for index in _free_turns(bone):
             yield Curve((path, index), name, frames, values[:, index], straight)
         if name in moved and not is_held(bone):
             for index in (axis for axis in range(3) if not bone.lock_location[axis]):
-                yield Curve((path_of(name, "location"), index), name, frames, pose.locations[:, row, index], straight)
+                yield Curve((path_of(name, "location"), index), name, frames, places[:, index], straight)
 
 
 def is_held(bone: bpy.types.PoseBone) -> bool:

@@ -74,8 +74,13 @@ def update(target: bpy.types.Object, bone_map: BoneMap | None = None, settings: 
     source = leader.get(_SOURCE)
     if source is None:
         raise CaptureError("source_gone", f"What {target.name} follows was removed.", "Bind it anew, or unbind it.")
-    bone_map = bone_map or _renamed(from_json(leader[_MAP]), names_since(target))
+    bone_map = bone_map or renamed_since(target, from_json(leader[_MAP]))
     bind(source, target, bone_map, settings or Retarget(**json.loads(leader[_SETTINGS])))
+
+
+def renamed_since(target: bpy.types.Object, bone_map: BoneMap) -> BoneMap:
+    """A map of a bound target's bones by the names that they have now."""
+    return _renamed(bone_map, names_since(target))
 
 
 def unbind(target: bpy.types.Object) -> None:

@@ -81,12 +81,12 @@ def moves_itself(armature: bpy.types.Object, names: Iterable[str], *, ours_count
     needed = with_ancestors(armature, names)
     if needed & moved_otherwise(armature, ours_count=ours_count):
         return False
-    return all(_is_unscaled(armature.pose.bones[name]) for name in needed)
+    return all(is_unscaled(armature.pose.bones[name]) for name in needed)
 
 
 def moved_otherwise(armature: bpy.types.Object, *, ours_count: bool = True) -> set[str]:
     """The bones that constraints or drivers move; the arguments are those of ``moves_itself``."""
-    return _constrained(armature, ours_count) | _driven(armature)
+    return _constrained(armature, ours_count) | driven(armature)
 
 
 def changed_by_constraints(armature: bpy.types.Object, names: Collection[str]) -> list[str]:
@@ -113,7 +113,7 @@ def held_pose(armature: bpy.types.Object, names: Collection[str]) -> tuple[tuple
         names: of the bones that are carried; what these have for a pose does not matter.
     """
     carriers = with_ancestors(armature, names) - set(names)
-    posed = [bone for bone in armature.pose.bones if bone.name in carriers and not _is_at_rest(bone)]
+    posed = [bone for bone in armature.pose.bones if bone.name in carriers and not is_at_rest(bone)]
     rotations = [bone.matrix_basis.to_quaternion() for bone in posed]
     locations = [bone.matrix_basis.to_translation() for bone in posed]
     pose = Pose(np.array(rotations, float).reshape(1, -1, 4), np.array(locations, float).reshape(1, -1, 3))
@@ -188,7 +188,7 @@ def _constrained(armature: bpy.types.Object, ours_count: bool, counts: _Counts |
     return found
 
 
-def _driven(armature: bpy.types.Object) -> set[str]:
+def driven(armature: bpy.types.Object) -> set[str]:
     """The bones with a driver on a channel."""
     drivers = armature.animation_data.drivers if armature.animation_data else ()
     paths = {driver.data_path for driver in drivers if not driver.mute}
@@ -197,9 +197,11 @@ def _driven(armature: bpy.types.Object) -> set[str]:
     return {bone.name for bone in armature.pose.bones if any(path_of(bone.name, item) in paths for item in _CHANNELS)}
 
 
-def _is_unscaled(bone: bpy.types.PoseBone) -> bool:
+def is_unscaled(bone: bpy.types.PoseBone) -> bool:
+    """Whether a bone's scale changes nothing."""
     return all(abs(value - 1.0) < _EVEN for value in bone.scale)
 
 
-def _is_at_rest(bone: bpy.types.PoseBone) -> bool:
+def is_at_rest(bone: bpy.types.PoseBone) -> bool:
+    """Whether a bone's channels add nothing to its rest."""
     return bool(np.abs(np.array(bone.matrix_basis) - np.eye(4)).max() < _STILL)

@@ -42,6 +42,20 @@ def put_back(target: bpy.types.Object, switches: Iterable[tuple[Switch, float]])
             put(target, switch, before)
 
 
+def in_ik(armature: bpy.types.Object, bone_map: BoneMap) -> list[str]:
+    """The bones with switches that let limbs follow their IK controls, now or by a key of the armature's animation."""
+    keyed: dict[str, list[float]] = {}
+    for curve in assigned_curves(armature):
+        keyed.setdefault(curve.data_path, []).extend(point.co[1] for point in curve.keyframe_points)
+    found = []
+    for switch in bone_map.switches:
+        now = value_of(armature, switch)
+        values = keyed.get(_path(switch)) or ([] if now is None else [now])
+        if any(abs(value - switch.ik) < abs(value - switch.fk) for value in values):
+            found.append(switch.bone)
+    return found
+
+
 def hold_switches(target: bpy.types.Object, bone_map: BoneMap, limbs: Limbs) -> None:
     """Keeps switches where ``set_switches`` puts them though the rig's animation has keys for them: by a driver.
 

@@ -28,15 +28,18 @@ from .rigs import (
     changed_by_constraints,
     check_armature,
     check_own,
+    driven,
     held_pose,
+    is_at_rest,
     is_plain,
+    is_unscaled,
     moved_otherwise,
     path_of,
     read_rig,
     with_ancestors,
 )
 from .source import is_captured, sampling_source, source_frames, source_map, source_rig, source_stands
-from .switches import put_back, set_switches, switch_curves
+from .switches import in_ik, put_back, set_switches, switch_curves
 
 _SHOWN = 4
 """Names in one sentence."""
@@ -96,6 +99,12 @@ def solving(
     check_usable(parts, (bone.name for bone in source.data.bones), source.name)
     check_usable(bone_map, (bone.name for bone in target.data.bones), target.name)
     frames = source_frames(source)
+    if limbs := in_ik(source, parts):
+        raise CaptureError(
+            "source_ik",
+            f"{source.name} moves by IK controls, which say nothing of its limbs: {_listed(limbs)}.",
+            "Bake it to its FK controls first.",
+        )
     sampled = yield from sampling_source(source, frames, parts)
     to_target = None
     if settings.place == "world":
@@ -187,15 +196,25 @@ def without_driven_twists(target: bpy.types.Object, bone_map: BoneMap) -> BoneMa
 def warnings_of(target: bpy.types.Object, motion: BoneMotion, settings: Retarget) -> tuple[str, ...]:
     """What the user is to know of a target before it is given a motion for the bones that get keys."""
     found = []
-    below = _animated(target, with_ancestors(target, motion.bones) - set(motion.bones))
-    if below and settings.result == "nla":
-        found.append(f"Animation below the new strip moves {_listed(below)}, and the whole motion with it.")
+    carriers = with_ancestors(target, motion.bones) - set(motion.bones)
+    below = _animated(target, carriers, replaced=settings.result == "action")
+    if below:
+        found.append(f"Other animation moves {_listed(below)}, and the whole motion with it.")
     held = [name for name in motion.moved if is_held(target.pose.bones[name])]
     shut = [name for name in locked(target, motion.bones, motion.moved) if name not in held]
     strayed = [name for name in motion.bones if name not in motion.moved and _is_off(target.pose.bones[name])]
     changed = changed_by_constraints(target, motion.bones)
     if changed:
         found.append(f"Constraints of their own change what the keys of these say: {_listed(changed)}.")
+    off = sorted(name for name in carriers if not is_at_rest(target.pose.bones[name]))
+    if scaled := [name for name in off if not is_unscaled(target.pose.bones[name])]:
+        found.append(
+            f"{_listed(scaled)} makes the character another size: feet miss the floor. Scale its object instead."
+        )
+    elif off and settings.place == "object":
+        found.append(f"{_listed(off)} is not at rest: the motion plays at the object's place, not there.")
+    if turned := sorted(driven(target) & set(motion.bones)):
+        found.append(f"Drivers move these whatever their keys say: {_listed(turned)}.")
     if held:
         found.append(f"{_listed(held)} hangs connected on its parent, and stays there: disconnect it in edit mode.")
     if shut:
@@ -207,13 +226,14 @@ def warnings_of(target: bpy.types.Object, motion: BoneMotion, settings: Retarget
     return tuple(found)
 
 
-def _animated(target: bpy.types.Object, names: Collection[str]) -> list[str]:
-    """Those of the bones that an action or a strip of the armature moves."""
+def _animated(target: bpy.types.Object, names: Collection[str], *, replaced: bool) -> list[str]:
+    """Those of the bones that a strip of the armature moves, or its action, unless that is ``replaced``."""
     animation = target.animation_data
     strips = [strip for track in animation.nla_tracks for strip in track.strips] if animation else []
     actions = [action for action in (strip.action for strip in strips) if action is not None]
     paths = {curve.data_path for action in dict.fromkeys(actions) for curve, _ in read_keys(action)}
-    paths |= {curve.data_path for curve in assigned_curves(target)}
+    if not replaced:
+        paths |= {curve.data_path for curve in assigned_curves(target)}
     return sorted(name for name in names if any(path.startswith(path_of(name, "")) for path in paths))
 
 

@@ -64,6 +64,7 @@ SWITCHED = {"bone": "b", "name": "n", "fk": 0, "ik": 1}
         changed(parts=[{**PART, "certainty": ["sure"]}]),
         changed(parts=[{**PART, "colour": "red"}]),
         changed(rig=3),
+        changed(rig="\ud800"),
         changed(twists=[{"bone": "b", "part": "head", "along": 0.5}]),
         changed(twists=[{"bone": "b", "part": "left_hip", "along": 1.5}]),
         changed(twists=[{"bone": "b", "part": "left_hip", "along": True}]),

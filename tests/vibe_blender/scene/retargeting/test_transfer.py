@@ -18,7 +18,7 @@ from vibe_blender.contract.quaternions import conjugate, from_axis_angles, multi
 from vibe_blender.contract.take import Video
 from vibe_blender.motion.retargeting.bone_map import BoneMap, Limb, Switch
 from vibe_blender.motion.retargeting.settings import Retarget
-from vibe_blender.scene.animation import animating, assigned_curves
+from vibe_blender.scene.animation import animating, assign_action, assigned_curves
 from vibe_blender.scene.armature import add_armature
 from vibe_blender.scene.retargeting import transfer
 from vibe_blender.scene.retargeting.live import bind, unbind
@@ -381,6 +381,58 @@ def test_animation_below_a_strip_that_carries_the_motion_along_is_told(scene, so
     for _ in range(2):  # as the active action, and as a strip
         (text,) = give(source, target, loose, Retarget(feet=0.0, result="nla")).warnings
         assert "root" in text
+
+
+def test_a_strip_that_carries_the_motion_of_an_action_along_is_told(scene, source) -> None:
+    known = character("Unreal 5")
+    target = add_character(known, scene.collection)
+    loose = known.true_map.with_part("root", ())
+    target.pose.bones["root"].keyframe_insert("location", frame=1)
+    animation = target.animation_data
+    assert give(source, target, loose).warnings == ()  # that action is replaced
+    animation.nla_tracks.new().strips.new("below", 1, bpy.data.actions[0])
+    animation.action = None
+    assert any("root" in text for text in give(source, target, loose).warnings)
+
+
+def test_an_action_does_not_depend_on_where_another_one_has_left_the_root(scene, source) -> None:
+    known = character("Unreal 5")
+    target = add_character(known, scene.collection)
+    loose, root, pelvis = (
+        known.true_map.with_part("root", ()),
+        target.pose.bones["root"],
+        known.true_map.bones("pelvis"),
+    )
+    for frame, place in ((1, 0.0), (40, 150.0)):
+        root.location = (place, 0.0, 0.0)
+        root.keyframe_insert("location", frame=frame)
+    users = target.animation_data.action
+    scene.frame_set(20)
+    made = give(source, target, loose).action
+    scene.frame_set(10)
+    there = evaluated_heads(target, pelvis)
+    assign_action(target, users)
+    scene.frame_set(40)
+    assign_action(target, made)
+    scene.frame_set(10)
+    assert np.abs(evaluated_heads(target, pelvis) - there).max() < 1e-4
+
+
+def test_limbs_that_follow_ik_controls_are_no_source(scene, source, mixamo) -> None:
+    arp, mixamo_map = add_character(character("Auto-Rig Pro"), scene.collection), character("Mixamo").true_map
+    known = character("Auto-Rig Pro").true_map
+    give(source, arp, known)
+    give(arp, mixamo, mixamo_map)
+    switches = [curve for curve in assigned_curves(arp) if known.switches[0].name in curve.data_path]
+    assert len(switches) == len(known.switches)
+    switches[0].keyframe_points[0].co[1] = known.switches[0].ik
+    assert why(arp, mixamo, mixamo_map) == "source_ik"
+
+
+def test_channels_that_a_driver_moves_are_named(source, mixamo) -> None:
+    known = character("Mixamo").true_map
+    mixamo.pose.bones[known.bones("left_wrist")[0]].driver_add("rotation_quaternion", 1)
+    assert any(known.bones("left_wrist")[0] in text for text in give(source, mixamo, known).warnings)
 
 
 def test_a_rig_that_is_not_plain_is_baked_and_its_switches_are_told(source, mixamo, monkeypatch) -> None:
