@@ -7,6 +7,8 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does, before numpy is imported
 
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +21,25 @@ from vibe_blender.contract.skeleton import REST_JOINTS
 from vibe_blender.contract.take import Camera, Person, Take, Video
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+_status = pytest.StashKey[int]()
 MARK_BITS = 8
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keeps how the tests ended, for the end."""
+    session.config.stash[_status] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Ends the program when all is told: pip's bpy may crash or wait for ever while it is torn down."""
+    bpy = sys.modules.get("bpy")
+    if bpy is None or _status not in config.stash or hasattr(config, "workerinput"):
+        return
+    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(config.stash[_status])
 
 
 @pytest.fixture(scope="session")
