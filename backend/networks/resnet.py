@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 FEATURES = 2048
+COLOUR_MEAN, COLOUR_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's pictures, red, green and blue, 0..1: pictures are normalised by them before they come here."""
 _EXPANSION = 4
 _BLOCKS = (3, 4, 6, 3)
 _WIDTHS = (64, 128, 256, 512)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from backend.networks.motion_discriminator import POSE
+from backend.networks.resnet import COLOUR_MEAN, COLOUR_SPREAD
 from backend.person_crops import SIDE_PX, cut_out, enlarged
 from vibe_blender.contract.errors import CaptureError
 
@@ -35,9 +36,6 @@ from .augment import (
 from .windows import Window, Windows
 
 Array = NDArray[np.floating]
-
-_MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's pictures, red, green and blue; captures have the same."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,9 @@ def normalised(pictures: Tensor) -> Tensor:
     Clips hold bytes until they are on their device: floats would be four times as much to carry from process to
     process.
     """
-    mean, spread = (torch.tensor(values, device=pictures.device)[:, None, None] for values in (_MEAN, _SPREAD))
+    mean, spread = (
+        torch.tensor(values, device=pictures.device)[:, None, None] for values in (COLOUR_MEAN, COLOUR_SPREAD)
+    )
     return (pictures.to(torch.float32) / 255 - mean) / spread
 
 

@@ -12,14 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from backend.checkpoints import load_image_encoder
-from backend.networks.resnet import ResNet50
+from backend.networks.resnet import COLOUR_MEAN, COLOUR_SPREAD, ResNet50
 from backend.person_crops import cut_out
 from vibe_blender.contract.errors import CaptureError
 
 from .archive import ArchiveWriter, ClipArchive, Sequence, open_archive
 
-_MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's colours, by which the encoder's pictures are normalised."""
 _BATCH = 64
 _NOT_COPIED = ("features", "pictures", "picture_boxes")
 
@@ -37,7 +35,7 @@ class SpinEncoder:
         self._device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._encoder = encoder.to(self._device)
         self._mean, self._spread = (
-            torch.tensor(values, device=self._device).view(3, 1, 1) for values in (_MEAN, _SPREAD)
+            torch.tensor(values, device=self._device).view(3, 1, 1) for values in (COLOUR_MEAN, COLOUR_SPREAD)
         )
 
     def encode(self, crops: NDArray[np.uint8]) -> NDArray[np.float16]:

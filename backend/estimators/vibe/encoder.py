@@ -14,13 +14,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from backend.networks.resnet import Bottleneck, ResNet50
+from backend.networks.resnet import COLOUR_MEAN, COLOUR_SPREAD, Bottleneck, ResNet50
 from vibe_blender.contract.errors import CaptureError
 
 from .devices import batch_size, exactly, first_line, is_out_of_memory
 
-_MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's pictures, red, green and blue: what the published image network was trained with."""
 _TRIAL = 4
 _MOST_APART_M = 0.3e-3
 """In a trial. The worst frame of a clip, with its memory of others, was three times as far off: a millimetre."""
@@ -123,7 +121,9 @@ class Encoder:
     def _run(self, crops: Tensor, half: bool) -> Tensor:
         # Page-locked crops go to the GPU while the CPU is doing something else; they are kept until features are back.
         pixels = crops.to(self.device, non_blocking=self.device.type == "cuda").permute(0, 3, 1, 2)
-        mean, spread = (torch.tensor(values, device=self.device).view(3, 1, 1) for values in (_MEAN, _SPREAD))
+        mean, spread = (
+            torch.tensor(values, device=self.device).view(3, 1, 1) for values in (COLOUR_MEAN, COLOUR_SPREAD)
+        )
         with exactly():
             pictures = pixels.float().div_(255).sub_(mean).div_(spread)  # channels last already
             if not half:
