@@ -27,7 +27,17 @@ def add_capture_arguments(parser: argparse.ArgumentParser) -> None:
     add("--height", type=_between(0.4, 2.8), metavar="M", help="height of the person in metres")
     add("--fast", action="store_true", help="keypoints: read every picture once only, not its mirror image too")
     add("--chunk", type=_at_least(1), metavar="N", help="vibe: forget after N frames (the published demo: 450)")
-    add("--compat", action="store_true", help="vibe: full precision, and the published demo's camera")
+    add(
+        "--compat", action="store_true",
+        help="full precision; vibe: the published demo's camera; tcmr: the published demo's first and last frames",
+    )  # fmt: skip
+    add(
+        "--network",
+        default="",
+        metavar="FILE",
+        help="vibe, tcmr, dts-vibe: a network of `vibe train`, instead of the published",
+    )
+    add("--slerp", type=_share, metavar="A", help="tcmr: smooth as the published evaluation does (there: 0.3)")
     add("--refine", action="store_true", help="fit the motion to the landmarks once more, over the whole clip")
     add("--resume", action="store_true", help="go on with an interrupted capture of the same video")
 
@@ -102,6 +112,8 @@ def job_from(options: argparse.Namespace, video: Path, take: Path) -> Job:
         fast=options.fast,
         chunk=options.chunk,
         compat=options.compat,
+        network=_absolute(options.network),
+        slerp=options.slerp,
         refine=options.refine,
         resume=options.resume,
     )
@@ -131,6 +143,16 @@ def _between(low: float, high: float) -> Callable[[str], float]:
         return value
 
     return number
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and of 1 at most")
+    return value
 
 
 def _people(text: str) -> str:

@@ -17,10 +17,16 @@ from .errors import CaptureError
 from .version import VERSION
 
 PROTOCOL_VERSION = 1
-ESTIMATORS = ("keypoints", "vibe")
+ESTIMATORS = ("keypoints", "vibe", "tcmr", "dts-vibe")
 DEVICES = ("auto", "cuda", "mps", "cpu")
 _WITHOUT_GPU = ("auto", "cpu")
-_ONLY_FOR = {"fast": "keypoints", "chunk": "vibe", "compat": "vibe"}
+_ONLY_FOR = {
+    "fast": ("keypoints",),
+    "chunk": ("vibe",),
+    "compat": ("vibe", "tcmr"),
+    "network": ("vibe", "tcmr", "dts-vibe"),
+    "slerp": ("tcmr",),
+}
 _JOINT_COUNT = 24  # as in skeleton.py, which needs numpy
 _MAX_NUMBER = 2**31 - 1
 _MAX_FLOAT = 1e6
@@ -33,7 +39,7 @@ class Job:
 
     Attributes:
         video, take: paths.
-        estimator: ``keypoints`` or ``vibe``.
+        estimator: ``keypoints``, ``vibe``, ``tcmr`` or ``dts-vibe``.
         models: folder with the model files, empty for the user's own data folder.
         device: ``auto``, ``cuda``, ``mps`` or ``cpu``; ``keypoints`` runs on the CPU only.
         start, end: video frame range, end excluded, None for the whole video.
@@ -44,14 +50,19 @@ class Job:
         fast: for ``keypoints``: read each crop once instead of also reading its mirror image.
         chunk: for ``vibe``: after so many frames of a person it forgets, as the published demo does after 450; None
             lets it remember from beginning to end.
-        compat: for ``vibe``: full precision, and the camera as the published demo has it, which takes the box for the
-            crop, a tenth larger, that the network saw.
+        compat: full precision, and for ``vibe`` the camera as its published demo has it, which takes the box for the
+            crop, a tenth larger, that the network saw; for ``tcmr`` the first eight and the last seven frames as its
+            published demo has them, each of which knows of no other.
+        network: file of a network of the user's own, as ``vibe train`` writes them, for ``vibe``, ``tcmr`` or
+            ``dts-vibe``; empty for the published one, which ``dts-vibe`` does not have.
+        slerp: for ``tcmr``: how far, in (0, 1], each rotation goes from the one before, smoothed so too, to what the
+            network said (the published evaluation's filter: 0.3); None to leave them as they were said.
         refine: in the end, fit the motion and the body's shape to the landmarks once more, over the whole clip.
         resume: go on with an interrupted capture of the same video.
 
     Raises:
         CaptureError: of a job that makes no sense ``no_such_estimator``, ``no_such_device``, ``bad_range``,
-            ``bad_people``, ``bad_number`` or ``bad_option``.
+            ``bad_people``, ``bad_number``, ``bad_option`` or ``network_missing``.
     """
 
     video: str
@@ -69,6 +80,8 @@ class Job:
     fast: bool = False
     chunk: int | None = None
     compat: bool = False
+    network: str = ""
+    slerp: float | None = None
     refine: bool = False
     resume: bool = False
     protocol: int = PROTOCOL_VERSION
@@ -79,14 +92,8 @@ class Job:
             raise CaptureError(
                 "no_such_estimator", f"There is no estimator {self.estimator!r}.", f"There are: {known}."
             )
-        for option, estimator in _ONLY_FOR.items():
-            if getattr(self, option) not in (None, False) and self.estimator != estimator:
-                raise CaptureError(
-                    "bad_option",
-                    f"{option} is for the estimator {estimator}, and {self.estimator} is chosen.",
-                    f"Leave out {option}, or choose {estimator}.",
-                )
-        devices = DEVICES if self.estimator == "vibe" else _WITHOUT_GPU
+        self._check_options()
+        devices = _WITHOUT_GPU if self.estimator == "keypoints" else DEVICES
         if self.device not in devices:
             known = ", ".join(devices)
             raise CaptureError(
@@ -103,11 +110,33 @@ class Job:
             )
         if self.chunk is not None and not 0 < self.chunk <= _MAX_NUMBER:
             raise CaptureError("bad_number", f"A chunk of {self.chunk} frames makes no sense.", "Give a positive one.")
+        if self.slerp is not None and not 0 < self.slerp <= 1:
+            raise CaptureError(
+                "bad_number", f"A slerp of {self.slerp} makes no sense.", "Give a number above 0, and 1 at most."
+            )
         for name, value in (
             ("focal length", self.focal_px), ("focal length", self.focal_mm), ("height", self.height_m)
         ):  # fmt: skip
             if value is not None and not 0 < value < _MAX_FLOAT:
                 raise CaptureError("bad_number", f"A {name} of {value} makes no sense.", "Give a positive number.")
+
+    def _check_options(self) -> None:
+        """Refuses what another estimator is for, and an estimator without what it cannot do without."""
+        for option, estimators in _ONLY_FOR.items():
+            if getattr(self, option) not in (None, False, "") and self.estimator not in estimators:
+                those = " or ".join(estimators)
+                kind = "estimator" if len(estimators) == 1 else "estimators"
+                raise CaptureError(
+                    "bad_option",
+                    f"{option} is for the {kind} {those}, and {self.estimator} is chosen.",
+                    f"Leave out {option}, or choose {those}.",
+                )
+        if self.estimator == "dts-vibe" and not self.network:
+            raise CaptureError(
+                "network_missing",
+                "dts-vibe needs a network of your own: its authors have published no weights.",
+                "Make one with `vibe train` and the preset dts_vibe, and name its file with --network.",
+            )
 
     def to_line(self) -> str:
         """The job as one JSON line, newline included."""
@@ -125,7 +154,7 @@ class Job:
         record = _record(line)
         if noted:
             chosen = record.get("estimator", cls.estimator)
-            record = {name: value for name, value in record.items() if _ONLY_FOR.get(name, chosen) == chosen}
+            record = {name: value for name, value in record.items() if chosen in _ONLY_FOR.get(name, (chosen,))}
         if record.get("protocol") != PROTOCOL_VERSION:
             raise _version_error(record.get("protocol"))
         kinds = get_type_hints(cls)

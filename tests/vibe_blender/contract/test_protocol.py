@@ -202,6 +202,13 @@ def test_a_job_with_a_value_of_the_wrong_kind_is_refused(name: str, value: objec
         ({"chunk": 450}, "bad_option"),
         ({"compat": True}, "bad_option"),
         ({"fast": True, "estimator": "vibe"}, "bad_option"),
+        ({"chunk": 450, "estimator": "tcmr"}, "bad_option"),
+        ({"network": "mine.pt"}, "bad_option"),
+        ({"slerp": 0.3, "estimator": "vibe"}, "bad_option"),
+        ({"compat": True, "network": "mine.pt", "estimator": "dts-vibe"}, "bad_option"),
+        ({"slerp": 0.0, "estimator": "tcmr"}, "bad_number"),
+        ({"slerp": 1.1, "estimator": "tcmr"}, "bad_number"),
+        ({"estimator": "dts-vibe"}, "network_missing"),
     ],
     ids=str,
 )
@@ -218,12 +225,25 @@ def test_an_option_for_another_estimator_is_named() -> None:
         Job("a.mp4", "a.take", estimator="vibe", fast=True)
     assert caught.value.message == "fast is for the estimator keypoints, and vibe is chosen."
     assert caught.value.hint == "Leave out fast, or choose keypoints."
+    with pytest.raises(CaptureError) as caught:
+        Job("a.mp4", "a.take", compat=True)
+    assert caught.value.message == "compat is for the estimators vibe or tcmr, and keypoints is chosen."
+
+
+def test_what_is_for_several_estimators_goes_with_each() -> None:
+    for estimator in ("vibe", "tcmr", "dts-vibe"):
+        for device in ("auto", "cuda", "mps", "cpu"):
+            job = Job("a.mp4", "a.take", estimator=estimator, device=device, network="mine.pt")
+            assert Job.from_line(job.to_line()) == job
+    job = Job("a.mp4", "a.take", estimator="tcmr", compat=True, slerp=0.3)
+    assert Job.from_line(job.to_line()) == job
 
 
 def test_a_job_that_an_earlier_version_noted_leaves_out_what_did_nothing() -> None:
     for name, kept, options in (
         ("vibe", {"chunk": 450}, {"fast": True, "chunk": 450}),
         ("keypoints", {"fast": True}, {"fast": True, "chunk": 450, "compat": True}),
+        ("tcmr", {"compat": True}, {"fast": True, "chunk": 450, "compat": True}),
     ):
         job = Job("a.mp4", "a.take", estimator=name)
         line = json.dumps(json.loads(job.to_line()) | options)
