@@ -16,14 +16,15 @@ from vibe_blender.contract.errors import CaptureError
 
 from .networks.regressor import Regressor
 from .networks.resnet import ResNet50
+from .networks.tcmr import Tcmr
 from .networks.vibe import Vibe
 from .npz import read_arrays
 from .torch_files import DeclaredTensor, declared, printable
 
 Network = TypeVar("Network", bound=nn.Module)
 
-_SPIN_PART, _VIBE_PART = "model", "gen_state_dict"
-# VIBE's authors saved the body model with the network; we have it from its own file, in a version of the user's choice.
+_SPIN_PART, _GENERATOR_PART = "model", "gen_state_dict"
+# Saved by the authors with VIBE and TCMR; we have the body from its own file, in a version of the user's choice.
 _BODY = "regressor.smpl."
 _COUNTERS = ".num_batches_tracked"  # of training only; files from before torch 0.4.1 have none
 _MEAN_BODY = {"init_pose": "pose", "init_shape": "shape", "init_cam": "cam"}
@@ -68,10 +69,24 @@ def load_vibe(vibe: Path, spin: Path | None = None, mean_params: Path | None = N
     Raises:
         CaptureError: as of ``load_image_encoder``.
     """
-    network = _empty(Vibe)
+    return _generator(Vibe, vibe, spin, mean_params)
+
+
+def load_tcmr(tcmr: Path, spin: Path | None = None, mean_params: Path | None = None) -> Tcmr:
+    """TCMR's network out of ``tcmr_demo_model.pth.tar`` or one of ``tcmr_table[46]_*.pth.tar``: as ``load_vibe``.
+
+    Raises:
+        CaptureError: as of ``load_image_encoder``.
+    """
+    return _generator(Tcmr, tcmr, spin, mean_params)
+
+
+def _generator(make: type[Network], path: Path, spin: Path | None, mean_params: Path | None) -> Network:
+    """A network with a ``regressor``, out of a file in the layout of VIBE's and TCMR's authors."""
+    network = _empty(make)
     start = {f"regressor.{name}" for name in _MEAN_BODY}
     given = spin is not None or mean_params is not None
-    tensors = _read(vibe, _VIBE_PART, _shapes(network), optional=start if given else (), dropped=_BODY)
+    tensors = _read(path, _GENERATOR_PART, _shapes(network), optional=start if given else (), dropped=_BODY)
     if not start <= tensors.keys():
         for name, values in _mean_body(spin, mean_params).items():
             tensors.setdefault(f"regressor.{name}", values)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Files in the layout in which VIBE's and SPIN's authors publish theirs, with random numbers in them.
+"""Files in the layout in which VIBE's, TCMR's and SPIN's authors publish theirs, with random numbers in them.
 
 Nothing here was ever trained: the bodies such files give are nonsense, but the same nonsense on every road.
 """
@@ -7,6 +7,7 @@ Nothing here was ever trained: the bodies such files give are nonsense, but the 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from backend.networks.regressor import Regressor
 from backend.networks.resnet import ResNet50
+from backend.networks.tcmr import Tcmr
 from backend.networks.vibe import Vibe
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -58,7 +60,24 @@ def make_spin(path: Path, seed: int = 0, *, zipped: bool = False) -> Path:
 
 def make_vibe(path: Path, seed: int = 0, *, zipped: bool = False) -> Path:
     """``vibe_model_wo_3dpw.pth.tar``: the generator with the body model inside it, and the training's state."""
-    state = random_vibe(seed).state_dict()
+    return _save_generator(random_vibe(seed), path, zipped=zipped)
+
+
+def make_tcmr(path: Path, seed: int = 0, *, zipped: bool = False) -> Path:
+    """``tcmr_demo_model.pth.tar``: in the layout of VIBE's."""
+    return _save_generator(random_tcmr(seed), path, zipped=zipped)
+
+
+def save(content: object, path: Path, *, zipped: bool = False) -> Path:
+    """Writes as torch 1.4 did, or, ``zipped``, as torch does now."""
+    with path.open("wb") as file:
+        torch.save(content, file, _use_new_zipfile_serialization=zipped)
+    return path
+
+
+def _save_generator(network: nn.Module, path: Path, *, zipped: bool) -> Path:
+    """A network of VIBE's authors or TCMR's as they saved it."""
+    state = network.state_dict()
     for name, shape in _SMPL_SHAPES.items():
         state[f"regressor.smpl.{name}"] = _constant(shape, torch.int64 if name in _WHOLE_NUMBERS else torch.float32)
     content = {
@@ -74,13 +93,6 @@ def make_vibe(path: Path, seed: int = 0, *, zipped: bool = False) -> Path:
         "disc_motion_optimizer": _optimizer_state(),
     }
     return save(content, path, zipped=zipped)
-
-
-def save(content: object, path: Path, *, zipped: bool = False) -> Path:
-    """Writes as torch 1.4 did, or, ``zipped``, as torch does now."""
-    with path.open("wb") as file:
-        torch.save(content, file, _use_new_zipfile_serialization=zipped)
-    return path
 
 
 def random_image_encoder(seed: int) -> ResNet50:
@@ -113,9 +125,20 @@ def random_vibe(seed: int) -> Vibe:
     return network.eval()
 
 
-def _random_regressor(seed: int) -> Regressor:
+def random_tcmr(seed: int, hidden: int = 1024, *, residual: bool = False) -> Tcmr:
+    """A TCMR whose bodies move with the features."""
+    generator = torch.Generator().manual_seed(seed)
+    network = _empty(lambda: Tcmr(hidden, residual=residual))
+    with torch.no_grad():
+        for weight in network.encoder.parameters():
+            weight.uniform_(-1 / math.sqrt(hidden), 1 / math.sqrt(hidden), generator=generator)
+        network.regressor.load_state_dict(_random_regressor(seed, hidden).state_dict())
+    return network.eval()
+
+
+def _random_regressor(seed: int, hidden: int = 1024) -> Regressor:
     generator = torch.Generator().manual_seed(seed + 1000)
-    network = _empty(Regressor)
+    network = _empty(lambda: Regressor(hidden))
     with torch.no_grad():
         for layer in (network.fc1, network.fc2, network.decpose, network.decshape, network.deccam):
             layer.weight.normal_(0, 0.3 / math.sqrt(layer.in_features), generator=generator)
@@ -125,7 +148,7 @@ def _random_regressor(seed: int) -> Regressor:
     return network.eval()
 
 
-def _empty(make: type[Network]) -> Network:
+def _empty(make: Callable[[], Network]) -> Network:
     """A network whose numbers are still to be filled in."""
     with torch.device("meta"):
         network = make()

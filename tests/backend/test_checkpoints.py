@@ -12,16 +12,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.checkpoints import load_image_encoder, load_vibe
+from backend.checkpoints import load_image_encoder, load_tcmr, load_vibe
 from backend.networks.regressor import Regressor
 from backend.networks.resnet import ResNet50
+from backend.networks.tcmr import Tcmr
 from backend.networks.vibe import Vibe
 from tests.published_files import (
     MEAN_CAMERA,
     make_mean_params,
     make_spin,
+    make_tcmr,
     make_vibe,
     random_image_encoder,
+    random_tcmr,
     random_vibe,
     save,
 )
@@ -59,6 +62,13 @@ def spin_state() -> dict[str, Tensor]:
 @pytest.fixture(scope="module")
 def vibe_state() -> dict[str, Tensor]:
     return ones(Vibe())
+
+
+@pytest.fixture(scope="module")
+def tcmr_state() -> dict[str, Tensor]:
+    with torch.device("meta"):
+        shapes = Tcmr().state_dict()
+    return {name: torch.ones(()).expand(values.shape) for name, values in shapes.items()}
 
 
 @pytest.fixture
@@ -101,6 +111,43 @@ def test_published_files_become_the_networks_that_were_saved(tmp_path: Path, zip
         bodies, _ = vibe(features[None])
         expected, _ = random_vibe(4)(random_image_encoder(3)(torch.zeros(2, 3, 224, 224))[None])
     assert torch.equal(bodies.rotations, expected.rotations)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_published_tcmr_becomes_the_network_that_was_saved(tmp_path: Path, zipped: bool) -> None:
+    path = make_tcmr(tmp_path / "tcmr demo \u8d70.pth.tar", 6, zipped=zipped)
+    tcmr = load_tcmr(path)
+    path.unlink()
+    assert same(tcmr, random_tcmr(6))
+    assert sum(each.numel() for each in tcmr.parameters()) == 81_907_360
+    assert not any(module.training for module in tcmr.modules())
+    assert all(each.dtype == torch.float32 and each.requires_grad for each in tcmr.parameters())
+    assert not tcmr.encoder.residual
+
+
+def test_vibe_and_tcmr_are_not_taken_for_each_other(tmp_path: Path, unread, vibe_state, tcmr_state) -> None:
+    vibe = save({"gen_state_dict": vibe_state}, tmp_path / "vibe.pth.tar")
+    tcmr = save({"gen_state_dict": tcmr_state}, tmp_path / "tcmr.pth.tar")
+    message = refusal(lambda: load_tcmr(vibe), "checkpoint_mismatch")
+    assert "it lacks encoder.gru_cur.weight_ih_l0" in message
+    assert "it should not have encoder.gru.weight_ih_l0" in message
+    assert "it lacks encoder.gru.weight_ih_l0" in refusal(lambda: load_vibe(tcmr), "checkpoint_mismatch")
+    for name in ("encoder.gru_cur.bias_hh_l1_reverse", "encoder.attention.attention.4.weight"):
+        state = {each: values for each, values in tcmr_state.items() if each != name}
+        path = save({"gen_state_dict": state}, tmp_path / "less.pth.tar")
+        assert f"it lacks {name}." in refusal(lambda path=path: load_tcmr(path), "checkpoint_mismatch")
+    wide = {**tcmr_state, "encoder.gru_cur.weight_ih_l1": torch.ones(()).expand(3072, 1024)}
+    path = save({"gen_state_dict": wide}, tmp_path / "wide.pth.tar")
+    wrong = refusal(lambda: load_tcmr(path), "checkpoint_mismatch")
+    assert "encoder.gru_cur.weight_ih_l1 has the shape (3072, 1024) instead of (3072, 2048)" in wrong
+
+
+def test_a_mean_body_that_is_not_in_tcmrs_file_comes_from_the_others(tmp_path: Path, tcmr_state) -> None:
+    state = {name: values for name, values in tcmr_state.items() if ".init_" not in name}
+    tcmr = save({"gen_state_dict": state}, tmp_path / "tcmr.pth.tar")
+    mean = make_mean_params(tmp_path / "smpl_mean_params.npz", 5)
+    assert "regressor.init_pose" in refusal(lambda: load_tcmr(tcmr), "checkpoint_mismatch")
+    assert load_tcmr(tcmr, None, mean).regressor.init_cam.tolist() == [pytest.approx(MEAN_CAMERA)]
 
 
 def test_files_from_before_batches_were_counted_are_read(tmp_path: Path, spin_state) -> None:
@@ -204,10 +251,12 @@ def test_other_networks_are_refused_by_the_names_of_what_differs(
     assert "smpl.betas" in of(load_image_encoder, "model", {**spin_state, "smpl.betas": torch.ones(1)})
 
 
-def test_the_body_model_inside_the_file_is_of_no_interest(tmp_path: Path, vibe_state) -> None:
+def test_the_body_model_inside_the_file_is_of_no_interest(tmp_path: Path, vibe_state, tcmr_state) -> None:
     for shapedirs in (torch.ones(1).expand(6890, 3, 300), "anything"):
         path = save({"gen_state_dict": {**vibe_state, "regressor.smpl.shapedirs": shapedirs}}, tmp_path / "vibe.pth")
         assert load_vibe(path).regressor.init_cam.tolist() == [[1.0, 1.0, 1.0]]
+        path = save({"gen_state_dict": {**tcmr_state, "regressor.smpl.shapedirs": shapedirs}}, tmp_path / "tcmr.pth")
+        assert load_tcmr(path).regressor.init_cam.tolist() == [[1.0, 1.0, 1.0]]
 
 
 @pytest.mark.parametrize("zipped", [False, True])
