@@ -19,6 +19,8 @@ from torch import Tensor
 from .bodies import CROP_PX
 from .distributed import shared_mean
 
+_ROUNDING = 1e-4
+
 
 def traced_back(joints: Tensor, flow: Tensor) -> Tensor:
     """Where the joints of each frame but the first were in the frame before: (N, T-1, J, 2), -1..1 of the later crop.
@@ -38,8 +40,9 @@ def traced_back(joints: Tensor, flow: Tensor) -> Tensor:
 def flow_loss(joints: Tensor, flow: Tensor, boxes: Tensor, weights: Tensor) -> Tensor:
     """Mean squared distance, in the crop, of joints of a frame to where the flow traces those of the next.
 
-    A pair of frames counts where there is flow (not all zeros) and a box in both; a joint where it is inside of the
-    later frame's crop, as much as it does in that of the two frames where it counts less.
+    A pair of frames counts where there is a box in both; a joint where it is inside of the later frame's crop and all
+    cells that its flow is read from have some, as much as it does in that of the two frames where it counts less. Cells
+    of zeros are unknown: a person's first frame, a frame after a gap, and what is black beyond the video's edge.
 
     Args:
         joints: (N, T, J, 2) that the network says, in each frame's crop, -1..1.
@@ -50,9 +53,10 @@ def flow_loss(joints: Tensor, flow: Tensor, boxes: Tensor, weights: Tensor) -> T
     """
     apart = traced_back(joints, flow) - _through_later_crop(joints[:, :-1], boxes)
     boxed = (boxes[..., 2:] > 0).all(dim=-1)
-    pairs = flow[:, 1:].flatten(2).any(dim=-1) & boxed[:, 1:] & boxed[:, :-1]
-    inside = (joints[:, 1:].detach().abs() <= 1.0).all(dim=-1)
-    counts = torch.minimum(weights[:, 1:], weights[:, :-1]) * (pairs[..., None] & inside)
+    later = joints[:, 1:].detach()
+    known = _read(flow[:, 1:].any(dim=2, keepdim=True), later)[..., 0] > 1.0 - _ROUNDING
+    counted = known & (later.abs() <= 1.0).all(dim=-1) & (boxed[:, 1:] & boxed[:, :-1])[..., None]
+    counts = torch.minimum(weights[:, 1:], weights[:, :-1]) * counted
     return _mean(apart**2, counts[..., None])
 
 
@@ -64,13 +68,13 @@ def _through_later_crop(joints: Tensor, boxes: Tensor) -> Tensor:
     return moved / torch.where(halves[:, 1:] > 0, halves[:, 1:], 1.0)
 
 
-def _read(flow: Tensor, places: Tensor) -> Tensor:
-    """The flow (N, T, 2, 56, 56) at places (N, T, J, 2), -1..1 from edge to edge: (N, T, J, 2)."""
+def _read(cells: Tensor, places: Tensor) -> Tensor:
+    """Cells (N, T, C, 56, 56) read at places (N, T, J, 2), -1..1 from edge to edge: (N, T, J, C)."""
     many = places.flatten(0, 1)[:, :, None]
     read = torch.nn.functional.grid_sample(
-        flow.flatten(0, 1).to(places.dtype), many, mode="bilinear", padding_mode="border", align_corners=False
+        cells.flatten(0, 1).to(places.dtype), many, mode="bilinear", padding_mode="border", align_corners=False
     )
-    return read[..., 0].transpose(1, 2).reshape(places.shape)
+    return read[..., 0].transpose(1, 2).unflatten(0, places.shape[:2])
 
 
 def _mean(values: Tensor, counts: Tensor) -> Tensor:
