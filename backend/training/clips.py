@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,8 +15,7 @@ from torch.utils.data import Dataset
 
 from backend.networks.motion_discriminator import POSE
 from backend.networks.resnet import COLOUR_MEAN, COLOUR_SPREAD
-from backend.person_crops import SIDE_PX, cut_out, enlarged
-from vibe_blender.contract.errors import CaptureError
+from backend.person_crops import SIDE_PX, enlarged
 
 from .archive import ClipArchive
 from .augment import (
@@ -33,6 +30,7 @@ from .augment import (
     random_of,
     shaken,
 )
+from .picture_crops import crop_of
 from .windows import Window, Windows
 
 Array = NDArray[np.floating]
@@ -69,6 +67,8 @@ class ClipTensors:
         boxes: (..., 4) centre x, y, width, height of the square that the crop shows, pixels of the video, before any
             mirroring; zeros where it is not known.
         origin: (3,) or (N, 3) int64: archive, first frame, stride: where in the archives a clip is from.
+        flow: (..., 2, 56, 56) pixels of the crop, u right, v down, from each frame to the one before it, as
+            ``backend.flow`` has it; zeros where it is not known; None where nobody asked.
     """
 
     features: Tensor | None
@@ -82,6 +82,7 @@ class ClipTensors:
     has_smpl: Tensor
     boxes: Tensor
     origin: Tensor
+    flow: Tensor | None = None
 
     def tensors(self) -> dict[str, Tensor]:
         """All that are there, by name."""
@@ -138,23 +139,33 @@ class ClipDataset(Dataset[Clip]):
     """Windows as clips; a data loader's workers each open the archives for themselves."""
 
     def __init__(
-        self, windows: Windows, *, pictures: bool = False, augmentation: Augmentation = NONE, seed: int = 0
+        self,
+        windows: Windows,
+        *,
+        pictures: bool = False,
+        augmentation: Augmentation = NONE,
+        seed: int = 0,
+        flow: bool = False,
     ) -> None:
         """Takes windows for clips.
 
         Args:
-            windows: of sequences that all have ``needs(pictures)``.
+            windows: of sequences that all have ``needs(pictures, flow)``.
             pictures: crops instead of features.
             augmentation: how they change from time to time; needs pictures, because features are what they are.
             seed: of the changes.
+            flow: with flow; not of augmented pictures, to which it would not fit, and only of windows with every frame.
 
         Raises:
-            ValueError: sequences lack what is needed, or features are to be augmented.
+            ValueError: sequences lack what is needed, or features or flow are to be augmented.
         """
-        _require(windows, needs(pictures))
+        _require(windows, needs(pictures, flow))
         if augmentation != NONE and not pictures:
             raise ValueError("features cannot be mirrored, shaken or occluded: augmentation needs pictures")
+        if augmentation != NONE and flow:
+            raise ValueError("flow was found in crops as they are: it cannot be augmented")
         self.windows, self.pictures, self.augmentation, self.seed = windows, pictures, augmentation, seed
+        self.flow = flow
 
     def __len__(self) -> int:
         """How many windows there are."""
@@ -190,12 +201,14 @@ class ClipDataset(Dataset[Clip]):
             has_3d=torch.from_numpy(there & (joints3d[..., 3] > 0).any(axis=1)),
             has_smpl=torch.from_numpy(there & has_smpl), boxes=_tensor(shown),
             origin=torch.tensor([window.archive, window.first, window.stride]),
+            flow=_flow(archive, window) if self.flow else None,
         )  # fmt: skip
 
 
-def needs(pictures: bool) -> tuple[str, ...]:
+def needs(pictures: bool, flow: bool = False) -> tuple[str, ...]:
     """Columns without which a sequence has no clips."""
-    return ("pictures", "picture_boxes", "boxes") if pictures else ("features",)
+    columns = ("pictures", "picture_boxes", "boxes") if pictures else ("features",)
+    return (*columns, "flow") if flow else columns
 
 
 class MotionDataset(Dataset[Tensor]):
@@ -265,32 +278,6 @@ def _squares(archive: ClipArchive, window: Window, change: Change) -> tuple[Arra
     return shaken(squares, change), boxed
 
 
-def crop_of(archive: ClipArchive, frame: int, square: Array, *, mirrored: bool = False) -> NDArray[np.uint8] | None:
-    """(224, 224, 3) RGB of what an archive has of a frame, by the rule of ``person_crops``; None where it has nothing.
-
-    Args:
-        archive: with pictures.
-        frame: counted through all sequences.
-        square: (4,) centre x, y, width, height around the person, pixels of the video, before it is enlarged.
-        mirrored: left and right are exchanged, so that what is at x in the crop, -1..1, comes to -x.
-
-    Raises:
-        CaptureError: ``archive_broken``.
-    """
-    data, place = archive.picture(frame), archive.column("picture_boxes")[frame].astype(np.float64)
-    if not data or not np.all(place[2:] > 0):
-        return None
-    picture = _decoded(data, archive, frame)
-    height, width = picture.shape[:2]
-    # The middle of pixel 0 of the picture is half a (larger or smaller) pixel from the edge of what it shows.
-    scale = np.array([width, height]) / place[2:]
-    centre = (square[:2] + 0.5 - place[:2]) * scale - 0.5
-    side = square[2] * np.sqrt(scale.prod())
-    if mirrored:  # the picture and not the crop, whose middle is between two pixels
-        picture, centre[0] = np.asarray(cv2.flip(picture, 1), np.uint8), width - 1 - centre[0]
-    return cut_out(picture, np.array([*centre, side, side]))
-
-
 def _crops(
     archive: ClipArchive, window: Window, squares: Array, boxed: NDArray[np.bool_], *, mirrored: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -304,14 +291,11 @@ def _crops(
     return crops, there
 
 
-def _decoded(data: bytes, archive: ClipArchive, frame: int) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB of a JPEG."""
-    picture: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise CaptureError(
-            "archive_broken", f"{archive.folder}: the picture of frame {frame} is damaged.", "Prepare it again."
-        )
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+def _flow(archive: ClipArchive, window: Window) -> Tensor:
+    """(T, 2, 56, 56) float32."""
+    if window.stride != 1:
+        raise ValueError("flow leads to the frame before: windows that leave frames out cannot have it")
+    return torch.from_numpy(np.array(archive.column("flow")[window.rows])).to(torch.float32)
 
 
 def _require(windows: Windows, columns: tuple[str, ...]) -> None:

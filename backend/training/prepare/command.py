@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from vibe_blender.contract.errors import CaptureError
 
 if TYPE_CHECKING:
+    from backend.flow import FlowMethod
     from backend.training.archive import ClipArchive
 
     from .preparing import Dataset
@@ -24,7 +25,7 @@ MODULES = {
 }  # fmt: skip
 """Module of each dataset by its name on the command line."""
 ARCHIVE = "archive"
-"""Instead of a dataset's name: an archive whose pictures are to get features."""
+"""Instead of a dataset's name: an archive whose pictures are to get features or flow."""
 RENDERED = "rendered"
 """Instead of a dataset's name: our own, made of motions."""
 _LEAST_SECONDS = 0.1
@@ -48,6 +49,8 @@ def add_prepare_arguments(command: argparse.ArgumentParser) -> None:
     add("--shortest", type=_count, default=16, metavar="FRAMES", help="leave shorter sequences out (16)")
     add("--fps", type=_count, metavar="N", help="thin sequences to about so many frames a second")
     add("--features", default="", metavar="SPIN.pth.tar", help="add features, by SPIN's published checkpoint")
+    add("--flow", action="store_true", help="add optical flow of people's crops, which dts-vibe learns from")
+    add("--raft", default="", metavar="RAFT.pth", help="flow by RAFT, with weights that torchvision publishes")
     add("--images", action="store_true", help="keep the pictures of people")
     add("--models", default="", metavar="DIR", help="3dpw: SMPL's files, for joints that only its skin tells")
     own = command.add_argument_group(
@@ -64,7 +67,7 @@ def prepare(options: argparse.Namespace) -> str:
     """A sentence about the archive that was written.
 
     Raises:
-        CaptureError: as of ``preparing.prepare`` or ``features.add_features``.
+        CaptureError: as of ``preparing.prepare``, ``archive_copy.add_columns`` or ``flow_networks.load_raft``.
     """
     raw, out, spin = Path(options.raw), Path(options.out), Path(options.features) if options.features else None
     if options.models and options.dataset != "3dpw":
@@ -75,7 +78,7 @@ def prepare(options: argparse.Namespace) -> str:
     if options.dataset == RENDERED:
         archive = _render(options, raw, out, line)
     elif options.dataset == ARCHIVE:
-        archive = _add_features(options, raw, out, spin, line)
+        archive = _copy(options, raw, out, spin, line)
     else:
         from .preparing import Options
         from .preparing import prepare as prepare_dataset
@@ -91,8 +94,9 @@ def prepare(options: argparse.Namespace) -> str:
         )  # fmt: skip
         dataset = find_dataset(options.dataset)
         archive = prepare_dataset(
-            dataset, raw, out, choices, encoder, lambda state: line.show(state.done, state.total, state.frames)
-        )
+            dataset, raw, out, choices, encoder, lambda state: line.show(state.done, state.total, state.frames),
+            _flow_method(options),
+        )  # fmt: skip
     line.end()
     sequences = "1 sequence" if len(archive.sequences) == 1 else f"{len(archive.sequences)} sequences"
     return f"{out}: {len(archive)} frames, {sequences}. {archive.facts.terms}"
@@ -104,22 +108,44 @@ def find_dataset(name: str) -> Dataset:
     return dataset
 
 
-def _add_features(options: argparse.Namespace, raw: Path, out: Path, spin: Path | None, line: _Line) -> ClipArchive:
-    from backend.training.archive import open_archive
-    from backend.training.features import add_features, spin_encoder
+def _flow_method(options: argparse.Namespace) -> FlowMethod | None:
+    if options.raft:
+        from backend.flow_networks import load_raft
 
-    if spin is None:
-        raise CaptureError("bad_option", "An archive is copied to give it features.", "Name SPIN's with --features.")
+        return load_raft(Path(options.raft))
+    if options.flow:
+        from backend.flow import Dis
+
+        return Dis()
+    return None
+
+
+def _copy(options: argparse.Namespace, raw: Path, out: Path, spin: Path | None, line: _Line) -> ClipArchive:
+    from backend.training.archive import open_archive
+
+    from .archive_copy import add_columns
+
     if options.split or options.limit or options.fps:
         options.refuse("--split, --limit and --fps are for datasets only")
-    return add_features(open_archive(raw), out, spin_encoder(spin), images=options.images, progress=line.show)
+    flow, encoder = _flow_method(options), None
+    if spin is not None:
+        from backend.training.features import spin_encoder
+
+        encoder = spin_encoder(spin)
+    elif flow is None:
+        raise CaptureError(
+            "bad_option", "An archive is copied to give it features or flow.", "Name SPIN's with --features, or --flow."
+        )
+    return add_columns(open_archive(raw), out, encoder=encoder, flow=flow, images=options.images, progress=line.show)
 
 
 def _render(options: argparse.Namespace, motions: Path, out: Path, line: _Line) -> ClipArchive:
     from .rendered import prepare_rendered, render_options
 
-    if options.features or options.models:
-        options.refuse(f"--features and --models are not for {RENDERED}; `vibe prepare {ARCHIVE}` adds features")
+    if options.features or options.models or options.flow or options.raft:
+        options.refuse(
+            f"--features, --flow and --models are not for {RENDERED}; `vibe prepare {ARCHIVE}` adds features and flow"
+        )
     choices: dict[str, Any] = {"split": options.split or None, "scenes": options.limit, "fps": options.fps}
     choices |= {"shortest": options.shortest, "only": tuple(options.only)}
     choices |= {name: Path(getattr(options, name)) for name in ("exclude", "backgrounds") if getattr(options, name)}

@@ -3,25 +3,25 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.flow import Flow, FlowMethod, flow_of
 from backend.person_crops import cut_out, square_around
 from backend.training.archive import ArchiveWriter, ClipArchive, Facts
 from vibe_blender.contract.errors import CaptureError
 
+from .choices import keep_choices
 from .pictures import cut_surroundings
 from .raw_files import Origin
 from .tracks import Track, thinned
 
-_CHOICES = "prepared.json"
 BATCH = 64
 
 
@@ -114,6 +114,7 @@ def prepare(
     options: Options,
     encoder: Encoder | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
+    flow: FlowMethod | None = None,
 ) -> ClipArchive:
     """The finished archive; what was interrupted goes on after the last whole sequence.
 
@@ -124,6 +125,7 @@ def prepare(
         options: what to prepare.
         encoder: makes features; None for none.
         progress: told after each recording.
+        flow: finds flow; None for none.
 
     Raises:
         CaptureError: ``dataset_missing``, ``dataset_broken``, ``dataset_empty``, ``split_unknown``, ``no_pictures``,
@@ -134,19 +136,19 @@ def prepare(
         raise CaptureError(
             "split_unknown", f"{dataset.name} has no split {split!r}.", f"There are: {', '.join(dataset.splits)}."
         )
-    if not dataset.pictures and (options.images or encoder is not None):
+    if not dataset.pictures and (options.images or encoder is not None or flow is not None):
         raise CaptureError(
-            "no_pictures", f"{dataset.origin.title} has no pictures.", "Leave --features and --images away."
+            "no_pictures", f"{dataset.origin.title} has no pictures.", "Leave --features, --flow and --images away."
         )
     recordings = list(dataset.recordings(raw, split, options))[: options.limit]
-    writer = _writer(dataset, split, out, options, encoder)
+    writer = _writer(dataset, split, out, options, encoder, flow)
     begun = _begun(recordings, writer.done)
     frames = sum(sequence.count for sequence in writer.sequences)
     for number, recording in enumerate(recordings):
         if number >= begun:
             for track in _wanted(recording, options):
                 if track.name not in writer.done:
-                    frames += _add(writer, track, options, encoder)
+                    frames += _add(writer, track, options, encoder, flow)
         progress(Progress(number + 1, len(recordings), frames))
     if not writer.sequences:
         raise CaptureError(
@@ -157,25 +159,19 @@ def prepare(
     return writer.finish()
 
 
-def _writer(dataset: Dataset, split: str, out: Path, options: Options, encoder: Encoder | None) -> ArchiveWriter:
+def _writer(
+    dataset: Dataset, split: str, out: Path, options: Options, encoder: Encoder | None, flow: FlowMethod | None
+) -> ArchiveWriter:
     """The archive, begun or gone on with; refused where it was begun with other choices."""
     columns = dataset.columns
     columns += ("features",) if encoder is not None else ()
+    columns += ("flow",) if flow is not None else ()
     columns += ("pictures", "picture_boxes") if options.images else ()
     writer = ArchiveWriter(out, Facts(dataset.name, split, dataset.origin.terms), columns)
     chosen = {
         name: None if value is None else str(value) for name, value in asdict(replace(options, limit=None)).items()
     }
-    choices = out / _CHOICES
-    try:
-        before: Any = json.loads(choices.read_text(encoding="utf-8")) if choices.is_file() else chosen
-    except ValueError:  # cut off while it was written, and so before anything else
-        before = chosen
-    if before != chosen and writer.sequences:
-        raise CaptureError(
-            "archive_other", f"{out} was begun with other options.", "Use the same ones, or choose another name."
-        )
-    choices.write_text(json.dumps(chosen), encoding="utf-8")
+    keep_choices(writer, chosen if flow is None else {**chosen, "flow": flow.name})
     return writer
 
 
@@ -196,38 +192,70 @@ def _wanted(recording: Recording, options: Options) -> Iterator[Track]:
             yield thin
 
 
-def _add(writer: ArchiveWriter, track: Track, options: Options, encoder: Encoder | None) -> int:
+def _add(
+    writer: ArchiveWriter, track: Track, options: Options, encoder: Encoder | None, flow: FlowMethod | None
+) -> int:
     """Appends a track with what is asked for of its pictures; how many frames it has."""
     arrays, jpegs = dict(track.arrays), None
-    if track.pictures is not None and (options.images or encoder is not None):
-        features, jpegs, places = _from_pictures(track, options, encoder)
+    if track.pictures is not None and (options.images or encoder is not None or flow is not None):
+        made = _from_pictures(track, options, encoder, flow)
         if encoder is not None:
-            arrays["features"] = np.concatenate(features)
-        if jpegs is not None:
-            arrays["picture_boxes"] = np.stack(places)
+            arrays["features"] = np.concatenate(made.features)
+        if flow is not None:
+            arrays["flow"] = np.concatenate(made.flow)
+        if options.images:
+            arrays["picture_boxes"], jpegs = np.stack(made.places), made.jpegs
     writer.add(track.name, track.fps, arrays, jpegs)
     return len(track)
 
 
-def _from_pictures(
-    track: Track, options: Options, encoder: Encoder | None
-) -> tuple[list[NDArray[np.float16]], list[bytes] | None, list[NDArray[np.float32]]]:
-    """Features in batches, JPEGs of people's surroundings, None where nobody asked, and what these show."""
+@dataclass(frozen=True)
+class _Made:
+    """What pictures became.
+
+    Attributes:
+        features: in batches.
+        flow: in batches.
+        jpegs: people's surroundings.
+        places: (4,) what each of these shows.
+    """
+
+    features: list[NDArray[np.float16]]
+    flow: list[Flow]
+    jpegs: list[bytes]
+    places: list[NDArray[np.float32]]
+
+
+def _from_pictures(track: Track, options: Options, encoder: Encoder | None, flow: FlowMethod | None) -> _Made:
+    """What is asked for of a track's pictures, which are read once."""
     assert track.pictures is not None
-    features: list[NDArray[np.float16]] = []
+    made = _Made([], [], [], [])
     crops: list[NDArray[np.uint8]] = []
-    jpegs: list[bytes] = []
-    places: list[NDArray[np.float32]] = []
+    before: list[NDArray[np.uint8] | None] = []
+    last: NDArray[np.uint8] | None = None
+
+    def encode() -> None:
+        if encoder is not None:
+            made.features.append(encoder.encode(np.stack(crops)))
+        if flow is not None:
+            pairs = [None if old is None else (now, old) for now, old in zip(crops, before, strict=True)]
+            made.flow.append(flow_of(pairs, flow))
+        crops.clear()
+        before.clear()
+
     for picture, box in zip(track.pictures.read(), track.arrays["boxes"], strict=True):
         if options.images:
             jpeg, place = cut_surroundings(picture, box)
-            jpegs.append(jpeg)
-            places.append(place)
-        if encoder is not None:
-            crops.append(cut_out(picture, square_around(box)))
-            if len(crops) == BATCH:
-                features.append(encoder.encode(np.stack(crops)))
-                crops.clear()
-    if encoder is not None and crops:
-        features.append(encoder.encode(np.stack(crops)))
-    return features, jpegs if options.images else None, places
+            made.jpegs.append(jpeg)
+            made.places.append(place)
+        if encoder is not None or flow is not None:
+            square = square_around(box)
+            crops.append(cut_out(picture, square))
+        if flow is not None:
+            before.append(None if last is None else cut_out(last, square))
+            last = picture
+        if len(crops) == BATCH:
+            encode()
+    if crops:
+        encode()
+    return made

@@ -11,11 +11,14 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch.utils.data import DataLoader
 
+from backend.flow import Dis
 from backend.person_crops import cut_out, square_around
 from backend.training.archive import ArchiveWriter, ClipArchive, Facts, open_archive
 from backend.training.augment import NONE, SWAPPED_JOINTS, Augmentation
 from backend.training.clips import Clip, ClipBatch, ClipDataset, Draw, MotionDataset, collate, needs, normalised
+from backend.training.prepare.archive_copy import add_columns
 from backend.training.windows import Windows
+from tests.moving_pictures import write_drifting
 from tests.training_data import Person, cut, made_person, picture_of, write_archive
 from vibe_blender.contract.errors import CaptureError
 
@@ -278,6 +281,45 @@ def test_pictures_as_the_network_knows_them() -> None:
     assert found.shape == (3, 3, 224, 224)
     wanted = (levels.numpy() / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     np.testing.assert_allclose(found[:, :, 5, 5], wanted, atol=1e-5)
+
+
+def test_a_clip_with_flow(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    writer = ArchiveWriter(tmp_path / "a.clips", Facts("made", "train", "Free."), ("features", "flow"))
+    for name in ("a", "b"):
+        flow = random.normal(scale=20, size=(11, 2, 56, 56))
+        writer.add(name, 25, {"features": random.normal(size=(11, 2048)), "flow": flow})
+    archive = writer.finish()
+    assert needs(False, flow=True) == ("features", "flow")
+    assert needs(True, flow=True) == ("pictures", "picture_boxes", "boxes", "flow")
+    dataset = ClipDataset(Windows([archive], 5, needs=needs(False, flow=True)), flow=True)
+    clip = dataset[3]
+    assert clip.flow is not None
+    assert clip.flow.dtype == torch.float32
+    np.testing.assert_array_equal(clip.flow, archive.column("flow")[16:21].astype(np.float32))
+    batch = collate([dataset[0], clip])
+    assert batch.flow is not None
+    assert batch.flow.shape == (2, 5, 2, 56, 56)
+    assert torch.equal(batch.flow[1], clip.flow)
+    assert batch.to(torch.device("cpu")).flow is not None
+    plain = ClipDataset(Windows([archive], 5))
+    assert plain[3].flow is None
+    assert collate([plain[0]]).flow is None
+
+
+def test_flow_where_it_cannot_be(tmp_path: Path) -> None:
+    pictured = add_columns(write_drifting(tmp_path / "a.clips", (6,)), tmp_path / "b.clips", flow=Dis(), images=True)
+    windows = Windows([pictured], 6)
+    with pytest.raises(ValueError, match="cannot be augmented"):
+        ClipDataset(windows, pictures=True, flow=True, augmentation=Augmentation())
+    clip = ClipDataset(windows, pictures=True, flow=True)[0]
+    assert clip.pictures is not None
+    assert clip.flow is not None
+    with pytest.raises(ValueError, match="flow"):
+        ClipDataset(Windows([write_drifting(tmp_path / "c.clips", (6,))], 6), pictures=True, flow=True)
+    thinned = ClipDataset(Windows([pictured], 3, fps=12), pictures=True, flow=True)
+    with pytest.raises(ValueError, match="leave frames out"):
+        thinned[0]
 
 
 def test_real_motion(tmp_path: Path) -> None:

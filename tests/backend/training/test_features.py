@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,26 +8,11 @@ import torch
 from backend.__main__ import main
 from backend.checkpoints import load_image_encoder
 from backend.training import features as features_module
-from backend.training.archive import ArchiveWriter, ClipArchive, open_archive
-from backend.training.features import SpinEncoder, add_features
-from backend.training.prepare.command import find_dataset
-from backend.training.prepare.preparing import Options, prepare
+from backend.training.archive import open_archive
+from backend.training.features import SpinEncoder
 from tests.published_files import make_spin
 from tests.raw_datasets import make_penn_action
 from tests.training_data import write_archive
-from vibe_blender.contract.errors import CaptureError
-
-
-class Middle:
-    """Stands for the encoder: what the middle of the crop looks like; keeps the crops."""
-
-    def __init__(self) -> None:
-        self.crops: list[np.ndarray] = []
-
-    def encode(self, crops: np.ndarray) -> np.ndarray:
-        self.crops += list(crops)
-        middle = crops[:, 96:128, 96:128].astype(float).mean(axis=(1, 2, 3))
-        return np.repeat(middle[:, None], 2048, axis=1).astype(np.float16)
 
 
 class Trivial(torch.nn.Module):
@@ -53,69 +37,6 @@ def test_features_are_what_the_network_says_of_normalised_crops(spin):
     features = SpinEncoder(network, torch.device("cpu")).encode(crops)
     assert features.dtype == np.float16
     assert features == pytest.approx(wanted, rel=2e-3, abs=1e-3 * np.abs(wanted).max())
-
-
-def pictured(folder) -> ClipArchive:
-    return write_archive(folder, lengths=(12, 9), features=False, pictures=True)
-
-
-def test_a_copy_has_features_and_all_labels(tmp_path):
-    archive = pictured(tmp_path / "a.clips")
-    copy = add_features(archive, tmp_path / "b.clips", Middle())
-    assert set(copy.columns) == (set(archive.columns) - {"pictures", "picture_boxes"}) | {"features"}
-    for name in set(copy.columns) - {"features"}:
-        assert (copy.column(name) == archive.column(name)).all()
-    assert [sequence.name for sequence in copy.sequences] == [sequence.name for sequence in archive.sequences]
-    assert (copy.column("features").min(axis=1) > 20).all()
-    with_pictures = add_features(archive, tmp_path / "c.clips", Middle(), images=True)
-    assert [with_pictures.picture(frame) for frame in range(21)] == [archive.picture(frame) for frame in range(21)]
-    assert (with_pictures.column("features") == copy.column("features")).all()
-
-
-def test_crops_of_kept_pictures_are_those_of_whole_ones(tmp_path):
-    """Within what JPEG and scaling cost; an error of a pixel in where the crop is would cost several times as much."""
-    make_penn_action(tmp_path / "raw")
-    blocks = np.random.default_rng(3).integers(0, 255, (30, 40, 3)).astype(np.uint8)
-    picture = cv2.resize(blocks, (960, 720), interpolation=cv2.INTER_CUBIC)
-    for path in (tmp_path / "raw" / "frames" / "0001").iterdir():
-        path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-    whole, kept = Middle(), Middle()
-    archive = prepare(
-        find_dataset("penn-action"), tmp_path / "raw", tmp_path / "a.clips", Options(limit=1, images=True), whole
-    )
-    add_features(archive, tmp_path / "b.clips", kept)
-    inside = slice(20, 204)
-    for ours, theirs in zip(kept.crops, whole.crops, strict=True):
-        apart = np.abs(ours[inside, inside].astype(float) - theirs[inside, inside]).mean()
-        moved = np.abs(np.roll(ours, 1, axis=1)[inside, inside].astype(float) - theirs[inside, inside]).mean()
-        assert apart < moved / 3
-
-
-def test_interrupted_and_gone_on_with(tmp_path, monkeypatch):
-    archive = pictured(tmp_path / "a.clips")
-    whole = add_features(archive, tmp_path / "whole.clips", Middle())
-    added = ArchiveWriter.add
-
-    def once(self, name, *arguments):
-        if name == "made 1":
-            raise KeyboardInterrupt
-        added(self, name, *arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ArchiveWriter, "add", once)
-        with pytest.raises(KeyboardInterrupt):
-            add_features(archive, tmp_path / "b.clips", Middle())
-    again = Middle()
-    copy = add_features(archive, tmp_path / "b.clips", again)
-    assert len(again.crops) == 9
-    assert (copy.column("features") == whole.column("features")).all()
-
-
-def test_archives_without_pictures(tmp_path):
-    archive = write_archive(tmp_path / "a.clips", lengths=(12,))
-    with pytest.raises(CaptureError) as caught:
-        add_features(archive, tmp_path / "b.clips", Middle())
-    assert caught.value.code == "no_pictures"
 
 
 def test_command_line(tmp_path, spin, capsys, monkeypatch):

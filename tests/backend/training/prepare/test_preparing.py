@@ -14,12 +14,15 @@ import numpy as np
 import pytest
 
 from backend.__main__ import main
+from backend.flow import Dis, backward_flow
 from backend.person_crops import cut_out, square_around
 from backend.training.archive import open_archive
 from backend.training.prepare import posetrack
+from backend.training.prepare.archive_copy import add_columns
 from backend.training.prepare.command import MODULES, find_dataset
 from backend.training.prepare.preparing import Dataset, Options, Progress, Recording, prepare
 from backend.training.prepare.tracks import Track, boxes_around, seen_enough, thinned, with_boxes
+from tests.moving_pictures import drifting
 from tests.raw_datasets import make_3dpw, make_amass, make_penn_action, make_posetrack
 from vibe_blender.contract.errors import CaptureError
 
@@ -135,6 +138,30 @@ def test_other_options_are_not_mixed(tmp_path):
     with pytest.raises(CaptureError) as caught:
         prepare(posetrack.DATASET, tmp_path / "raw", tmp_path / "a.clips", Options(shortest=20))
     assert caught.value.code == "archive_other"
+
+
+def test_flow_of_whole_pictures(tmp_path):
+    make_penn_action(tmp_path / "raw")
+    for number, path in enumerate(sorted((tmp_path / "raw" / "frames" / "0001").iterdir())):
+        path.write_bytes(cv2.imencode(".png", drifting(number))[1].tobytes())
+    dataset, options = find_dataset("penn-action"), Options(limit=1, images=True)
+    archive = prepare(dataset, tmp_path / "raw", tmp_path / "a.clips", options, Counting(), flow=Dis())
+    assert {"features", "flow", "pictures"} <= set(archive.columns)
+    flow, boxes = archive.column("flow").astype(float), archive.column("boxes").astype(float)
+    assert not flow[0].any()
+    assert len(flow) > 10
+    for frame in range(1, len(flow)):
+        pictures = [drifting(frame), drifting(frame - 1)]
+        wanted = backward_flow(*(cut_out(picture, square_around(boxes[frame])) for picture in pictures))
+        np.testing.assert_array_equal(flow[frame], wanted)
+    copy = add_columns(archive, tmp_path / "b.clips", flow=Dis()).column("flow").astype(float)
+    assert np.abs(copy - flow)[:, :, 8:-8, 8:-8].mean() < 0.2, "what JPEG costs"
+    alone = prepare(dataset, tmp_path / "raw", tmp_path / "c.clips", Options(limit=1), flow=Dis())
+    assert (alone.column("flow") == flow).all()
+    make_amass(tmp_path / "amass")
+    with pytest.raises(CaptureError) as caught:
+        prepare(find_dataset("amass"), tmp_path / "amass", tmp_path / "d.clips", Options(), flow=Dis())
+    assert caught.value.code == "no_pictures"
 
 
 def test_features_are_of_the_crops_that_networks_see(tmp_path):
