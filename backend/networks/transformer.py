@@ -11,6 +11,7 @@ from torch import Tensor, nn
 FFN_TIMES = 4
 """The inner layer of a block's two is so many times as wide as the block, which is Vaswani's proportion."""
 DROPOUT = 0.1
+"""Vaswani's, too: of what either half of a block adds, and between its two layers. Attention itself loses nothing."""
 _LONGEST_WAVE = 10_000.0
 
 
