@@ -21,7 +21,6 @@ from backend.training.features import SpinEncoder
 from tests.published_bodies import make_regressors, make_smpl_pkl
 from tests.raw_datasets import make_3dpw, make_amass, make_penn_action, make_posetrack
 from tests.raw_videos import make_human36m, make_insta_variety, make_mpi_inf_3dhp
-from tests.training_runs import shrink
 
 RENDERED = "--limit 2 --shortest 4 --set frames=6 --set picture_px=48 --set samples=1 --set workers=1 --set seed=4"
 MAKERS: dict[str, Callable[[Path], object]] = {
@@ -37,7 +36,10 @@ device = "cpu"
 motion = ["{motion}"]
 frames = 4
 motion_fps = 120
+[discriminator]
+hidden = 32
 [model]
+hidden = 32
 body = "mannequin"
 [steps]
 batch = 2
@@ -67,7 +69,6 @@ class Dull(torch.nn.Module):
 @pytest.fixture(autouse=True)
 def small(monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
-    shrink(monkeypatch)
     monkeypatch.setattr(features, "spin_encoder", lambda path: SpinEncoder(Dull(), torch.device("cpu")))
 
 

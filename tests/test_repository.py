@@ -27,11 +27,12 @@ INSTALLERS = {"pip", "uv"}
 """Pinned too, for the add-on installs the backend with them, but no part of the program requires them."""
 HOME_FOLDERS = ("work", "farm", "root", "tmp", "home", "Users")
 NEED_TORCH = (
-    "backend.networks.frame_based", "backend.networks.motion_discriminator", "backend.networks.regressor",
-    "backend.networks.resnet", "backend.networks.vibe", "backend.body.axis_angles", "backend.body.rotation6d",
-    "backend.body.smpl", "backend.checkpoints", "backend.estimators.vibe",
+    "backend.networks.dts_vibe", "backend.networks.frame_based", "backend.networks.motion_discriminator",
+    "backend.networks.regressor", "backend.networks.resnet", "backend.networks.tcmr", "backend.networks.transformer",
+    "backend.networks.vibe", "backend.body.axis_angles", "backend.body.rotation6d", "backend.body.smpl",
+    "backend.checkpoints", "backend.estimators.vibe", "backend.flow_networks", "backend.own_networks",
     *(f"backend.training.{name}" for name in (
-        "augment", "bodies", "clips", "config", "curves", "distributed", "features", "feeding", "losses", "measuring",
+        "augment", "bodies", "clips", "config", "curves", "distributed", "features", "feeding", "flow_loss", "losses", "measuring",
         "mixing", "networks", "prepare.human36m", "prepare.insta_variety", "prepare.joint_orders",
         "prepare.mpi_inf_3dhp", "prepare.penn_action", "prepare.posetrack", "prepare.rendered", "prepare.threedpw",
         "state", "testing", "trainer",

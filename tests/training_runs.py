@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Tiny training runs: archives whose features say the pose, networks with few numbers, and both as a program.
 
-``python tests/training_runs.py vibe ARGUMENTS`` is ``vibe`` with small networks;
+``python tests/training_runs.py vibe ARGUMENTS`` is ``vibe`` on one thread;
 ``python tests/training_runs.py gradients CONFIG.toml OUT.pt`` writes the gradients of a run's first step.
 """
 
@@ -17,15 +17,12 @@ from torch import nn
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from backend.networks import motion_discriminator, regressor, vibe
 from backend.training.archive import ArchiveWriter, ClipArchive, Facts
 from backend.training.config import read_training
 from backend.training.distributed import Place, joined
 from backend.training.feeding import Feed
 from backend.training.trainer import Trainer
 from tests.training_data import made_person, write_archive
-
-SMALL = 32
 
 RUN = """
 preset = "vibe"
@@ -39,6 +36,9 @@ validation = ["held out.clips"]
 frames = 4
 [model]
 body = "mannequin"
+hidden = 32
+[discriminator]
+hidden = 32
 [steps]
 batch = 4
 epochs = 2
@@ -48,19 +48,10 @@ save_every = 4
 """
 
 
-def shrink(monkeypatch=None, size: int = SMALL) -> None:
-    """Makes networks that are made from now on small; everything else about them is as it is."""
-    for module in (motion_discriminator, regressor, vibe):
-        if monkeypatch is None:
-            module._HIDDEN = size
-        else:
-            monkeypatch.setattr(module, "_HIDDEN", size)
-
-
 def telling_archive(folder: Path, lengths: tuple[int, ...] = (40, 30), seed: int = 0) -> ClipArchive:
     """An archive with all labels, whose features follow from pose and camera by one rule for all archives."""
     rule = np.random.default_rng(99).normal(scale=0.3, size=(24 * 9 + 3, 2048))
-    columns = ("features", "joints2d", "joints3d", "rotations", "betas", "boxes", "frames")
+    columns = ("features", "joints2d", "joints3d", "rotations", "betas", "boxes", "frames", "flow")
     writer = ArchiveWriter(folder, Facts("made", "train", "Made by a test: free for all uses."), columns)
     for number, count in enumerate(lengths):
         person = made_person(count, seed=seed + number)
@@ -69,6 +60,7 @@ def telling_archive(folder: Path, lengths: tuple[int, ...] = (40, 30), seed: int
         arrays = {
             "features": np.maximum(said @ rule, 0), "joints2d": person.joints2d, "joints3d": person.joints3d,
             "rotations": person.rotations, "betas": np.zeros((count, 10)), "boxes": person.boxes,
+            "flow": np.ones((count, 2, 56, 56)),
             "frames": np.arange(count),
         }  # fmt: skip
         writer.add(f"made {number}", 25.0, arrays)
@@ -119,7 +111,6 @@ def first_gradients(path: Path, place: Place) -> dict[str, torch.Tensor]:
 
 
 if __name__ == "__main__":
-    shrink()
     torch.set_num_threads(1)
     if sys.argv[1] == "vibe":
         from backend.__main__ import main

@@ -11,9 +11,10 @@ from .regressor import Regressed, Regressor
 class FrameBased(nn.Module):
     """The regressor alone, called as ``Vibe`` is."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: int = 1024) -> None:
+        """Layers of ``hidden`` numbers; 1024 as published."""
         super().__init__()
-        self.regressor = Regressor()
+        self.regressor = Regressor(hidden)
 
     def forward(self, features: Tensor, state: None = None) -> tuple[Regressed, None]:
         """(N, T, 2048) features to bodies (N, T, …); there is no state."""

@@ -13,7 +13,7 @@ Pooling = Literal["attention", "average_max", "last"]
 
 POSE = 69
 """Numbers of a frame: axis-angle vectors, radians, of the 23 joints below the root."""
-_HIDDEN, _LAYERS = 1024, 2
+_LAYERS = 2
 _DROPOUT = 0.2
 _REACH, _BIAS = 0.1, 0.01
 
@@ -38,11 +38,12 @@ class SelfAttention(nn.Module):
         attention: layers; their names and numbers are those of the published files.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: int = 1024) -> None:
+        """Layers of ``hidden`` numbers."""
         super().__init__()
         layers: list[nn.Module] = []
-        for width in (_HIDDEN, _HIDDEN, 1):
-            layers += [nn.Linear(_HIDDEN, width), nn.Tanh(), nn.Dropout(_DROPOUT)]
+        for width in (hidden, hidden, 1):
+            layers += [nn.Linear(hidden, width), nn.Tanh(), nn.Dropout(_DROPOUT)]
         self.attention = nn.Sequential(*layers)
         for layer in self.attention:
             if isinstance(layer, nn.Linear):
@@ -50,7 +51,7 @@ class SelfAttention(nn.Module):
                 nn.init.constant_(layer.bias, _BIAS)
 
     def forward(self, inner: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, T, 1024) to their weighted sums (N, 1024), and the weights (N, T)."""
+        """(N, T, hidden) to their weighted sums (N, hidden), and the weights (N, T)."""
         weights = torch.softmax(self.attention(inner).squeeze(-1), dim=1)
         return torch.einsum("nt,ntd->nd", weights, inner), weights
 
@@ -61,15 +62,16 @@ class MotionDiscriminator(nn.Module):
     Args:
         pooling: ``attention`` as published; for ablations ``average_max``, mean and maximum over time side by side, or
             ``last``, what is said after the last frame.
+        hidden: numbers of a layer; 1024 as published.
     """
 
-    def __init__(self, pooling: Pooling = "attention") -> None:
+    def __init__(self, pooling: Pooling = "attention", hidden: int = 1024) -> None:
         super().__init__()
         self.pooling = pooling
-        self.gru = nn.GRU(POSE, _HIDDEN, num_layers=_LAYERS)
+        self.gru = nn.GRU(POSE, hidden, num_layers=_LAYERS)
         if pooling == "attention":
-            self.attention = SelfAttention()
-        self.fc = nn.Linear(2 * _HIDDEN if pooling == "average_max" else _HIDDEN, 1)
+            self.attention = SelfAttention(hidden)
+        self.fc = nn.Linear(2 * hidden if pooling == "average_max" else hidden, 1)
 
     def forward(self, poses: Tensor) -> Judged:
         """Judges sequences of poses (N, T, 69), axis-angle, radians, without the root."""

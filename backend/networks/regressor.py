@@ -12,7 +12,6 @@ from backend.body.rotation6d import matrices_from_6d
 
 from .resnet import FEATURES
 
-_HIDDEN = 1024
 _JOINTS = 24
 _POSE, _SHAPE, _CAMERA = 6 * _JOINTS, 10, 3
 _ITERATIONS = 3
@@ -46,14 +45,15 @@ class Regressor(nn.Module):
     init_shape: Tensor
     init_cam: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: int = 1024) -> None:
+        """Layers of ``hidden`` numbers; 1024 as published."""
         super().__init__()
-        self.fc1 = nn.Linear(FEATURES + _POSE + _SHAPE + _CAMERA, _HIDDEN)
-        self.fc2 = nn.Linear(_HIDDEN, _HIDDEN)
+        self.fc1 = nn.Linear(FEATURES + _POSE + _SHAPE + _CAMERA, hidden)
+        self.fc2 = nn.Linear(hidden, hidden)
         self.dropout = nn.Dropout(_DROPOUT)
-        self.decpose = nn.Linear(_HIDDEN, _POSE)
-        self.decshape = nn.Linear(_HIDDEN, _SHAPE)
-        self.deccam = nn.Linear(_HIDDEN, _CAMERA)
+        self.decpose = nn.Linear(hidden, _POSE)
+        self.decshape = nn.Linear(hidden, _SHAPE)
+        self.deccam = nn.Linear(hidden, _CAMERA)
         for layer in (self.decpose, self.decshape, self.deccam):
             nn.init.xavier_uniform_(layer.weight, gain=_GAIN)
         self.register_buffer("init_pose", torch.zeros(1, _POSE))

@@ -9,23 +9,24 @@ from torch import Tensor, nn
 from .regressor import Regressed, Regressor
 from .resnet import FEATURES
 
-_HIDDEN, _LAYERS = 1024, 2
+_LAYERS = 2
 
 
 class TemporalEncoder(nn.Module):
     """A GRU over time whose output corrects the features it was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: int = 1024) -> None:
+        """A memory of ``hidden`` numbers a layer; 1024 as published."""
         super().__init__()
-        self.gru = nn.GRU(FEATURES, _HIDDEN, num_layers=_LAYERS)
-        self.linear = nn.Linear(_HIDDEN, FEATURES)
+        self.gru = nn.GRU(FEATURES, hidden, num_layers=_LAYERS)
+        self.linear = nn.Linear(hidden, FEATURES)
 
     def forward(self, features: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features that know of the frames before them.
 
         Args:
             features: (N, T, 2048).
-            state: (2, N, 1024) after the frame before; None at the beginning.
+            state: (2, N, hidden) after the frame before; None at the beginning.
 
         Returns:
             (N, T, 2048) features, and the state after the last frame.
@@ -37,10 +38,11 @@ class TemporalEncoder(nn.Module):
 class Vibe(nn.Module):
     """The temporal encoder and the regressor; names as in ``gen_state_dict`` of the published files."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: int = 1024) -> None:
+        """Layers of ``hidden`` numbers; 1024 as published."""
         super().__init__()
-        self.encoder = TemporalEncoder()
-        self.regressor = Regressor()
+        self.encoder = TemporalEncoder(hidden)
+        self.regressor = Regressor(hidden)
 
     def forward(self, features: Tensor, state: Tensor | None = None) -> tuple[Regressed, Tensor]:
         """(N, T, 2048) features to bodies (N, T, …), and the state to go on with."""

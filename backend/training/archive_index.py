@@ -6,9 +6,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
+
+from backend.person_crops import Features
 
 PICTURES = "images.bin"
 
@@ -68,12 +70,14 @@ class Facts:
         split: such as ``train``.
         terms: what the dataset's owners allow, in a sentence.
         body: whose shape ``betas`` are of: ``smpl`` or ``mannequin``.
+        features: the image network that ``features`` are of: SPIN's, or BlazePose's ``landmarks``.
     """
 
     dataset: str
     split: str
     terms: str
     body: str = "smpl"
+    features: Features = "spin"
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ def check_index(index: Mapping[str, Any]) -> None:
         isinstance(text, str) for text in (index["program"], *index["facts"].values(), *index["sha256"].values())
     ):
         raise ValueError("its facts are no texts")
+    if index["facts"].get("features", "spin") not in get_args(Features):
+        raise ValueError("its features are of a network that is not known")
     files = set(index["sha256"])
     columns = {column.name for column in COLUMNS if file_of(column.name) in files}
     if not columns or not files <= {file_of(column) for column in columns} | {PICTURES}:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Literal
 
 from backend.networks.motion_discriminator import Pooling
+from backend.own_networks import Architecture, DtsVibeOptions, Encoder, TcmrOptions
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.records import from_record
 
 PRESETS = Path(__file__).parent / "presets"
 _LARGEST_FILE = 1 << 20
 
-Encoder = Literal["gru", "none"]
 Body = Literal["smpl", "mannequin"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Watched = Literal["pa_mpjpe", "mpjpe"]
@@ -55,7 +55,7 @@ class Model:
     """What learns.
 
     Attributes:
-        encoder: ``gru``, VIBE's temporal encoder, or ``none``: every frame by itself.
+        encoder, hidden, tcmr, dts_vibe: how it is built, see ``own_networks.Architecture``.
         start: a network to begin with, VIBE's published one or one of ours.
         spin: SPIN's published checkpoint; where there is no ``start``, its regressor is begun with, as VIBE's authors
             did. Its image network reads pictures.
@@ -65,11 +65,19 @@ class Model:
     """
 
     encoder: Encoder = "gru"
+    hidden: int = 1024
+    tcmr: TcmrOptions = field(default_factory=TcmrOptions)
+    dts_vibe: DtsVibeOptions = field(default_factory=DtsVibeOptions)
     start: str = ""
     spin: str = ""
     mean_body: str = ""
     body: Body = "smpl"
     body_files: str = ""
+
+    @property
+    def architecture(self) -> Architecture:
+        """How the generator is built."""
+        return Architecture(self.encoder, self.hidden, self.tcmr, self.dts_vibe)
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,8 @@ class Weights:
         pose: mean squared difference of rotation matrices.
         shape: mean squared difference of betas.
         adversarial: how far the discriminator is from taking the poses for real motion.
+        flow: mean squared distance in the crop between joints traced back along optical flow, and where the network
+            says they were in the frame before (DTS-VIBE's refinement); needs archives with flow.
     """
 
     joints_2d: float = 300.0
@@ -89,6 +99,7 @@ class Weights:
     pose: float = 60.0
     shape: float = 0.06
     adversarial: float = 0.5
+    flow: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -98,11 +109,13 @@ class Discriminator:
     Attributes:
         use: whether there is one.
         pooling: how frames become one judgement.
+        hidden: width of its layers, 1024 as published.
         rate, decay: of Adam.
     """
 
     use: bool = True
     pooling: Pooling = "attention"
+    hidden: int = 1024
     rate: float = 1e-4
     decay: float = 1e-4
 
@@ -176,6 +189,18 @@ class Training:
             raise _bad("data.pictures needs a network that reads them", "Name SPIN's checkpoint in model.spin.")
         if self.discriminator.use and self.data.frames < 2:
             raise _bad("A discriminator of motion needs more than one frame", "Set data.frames to 16.")
+        if self.model.architecture.encoder == "tcmr" and (self.discriminator.use or self.weights.flow):
+            raise _bad(
+                "TCMR speaks of a window's middle frame only, not of its motion",
+                "Set discriminator.use to false and weights.flow to 0, as its authors have it.",
+            )
+        if self.needs_flow and self.data.augment:
+            raise _bad("data.augment would change pictures, but not the flow of them", "Set data.augment to false.")
+
+    @property
+    def needs_flow(self) -> bool:
+        """Whether clips must have optical flow."""
+        return self.model.architecture.reads_flow or self.weights.flow > 0.0
 
 
 _RANGES = {
@@ -185,6 +210,7 @@ _RANGES = {
     "steps.rate": (0.0, 10.0), "steps.decay": (0.0, 10.0), "steps.clip": (0.0, 1e9), "steps.average": (0.0, 0.999999),
     "steps.patience": (0, 1_000_000), "steps.factor": (1e-6, 1.0), "steps.seed": (0, 2**31 - 1),
     "steps.workers": (0, 256), "steps.save_every": (1, 10_000_000),
+    "model.hidden": (16, 8192), "discriminator.hidden": (1, 8192),
     "discriminator.rate": (0.0, 10.0), "discriminator.decay": (0.0, 10.0),
 }  # fmt: skip
 

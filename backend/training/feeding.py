@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from torch import Tensor
 
 from backend.checkpoints import load_image_encoder
+from backend.person_crops import Features
 from vibe_blender.contract.errors import CaptureError
 
 from .archive import ClipArchive, open_archive
@@ -33,7 +34,10 @@ class Feed:
         body: that losses and measures are about.
         encoder: the fixed image network where pictures are learned from, else None.
         validation: archives to measure on.
+        features: of which image network clips have them, or would have.
     """
+
+    features: Features
 
     def __init__(self, settings: Training, folder: Path, place: Place, *, pin: bool = False) -> None:
         """Opens everything.
@@ -56,16 +60,18 @@ class Feed:
         self.encoder = load_image_encoder(folder / settings.model.spin) if data.pictures else None
         self.validation = _opened(folder, data.validation)
         for archive in self.validation:  # better told now than after an epoch
-            windows_to_measure(archive, data.frames, pictures=data.pictures)
+            windows_to_measure(archive, data.frames, pictures=data.pictures, flow=settings.needs_flow)
         augmentation = Augmentation() if data.augment else NONE
 
         def clips(names: tuple[str, ...], number: int) -> ClipDataset | None:
             if not names:
                 return None
-            columns = needs(data.pictures)
+            columns = needs(data.pictures, settings.needs_flow)
             windows = Windows(_opened(folder, names), data.frames, overlap=data.overlap, needs=columns)
-            seed = 3 * steps.seed + number
-            return ClipDataset(windows, pictures=data.pictures, augmentation=augmentation, seed=seed)
+            return ClipDataset(
+                windows, pictures=data.pictures, flow=settings.needs_flow, augmentation=augmentation,
+                seed=3 * steps.seed + number,
+            )  # fmt: skip
 
         motion = None
         if settings.discriminator.use:
@@ -74,7 +80,11 @@ class Feed:
                 archives, data.frames, fps=data.motion_fps, shortest=_SHORTEST_MOTION, needs=("rotations",)
             )
             motion = MotionDataset(windows)
-        dataset = MixedDataset(clips(data.two_d, 0), clips(data.three_d, 1), motion)
+        videos = [clips(data.two_d, 0), clips(data.three_d, 1)]
+        self.features = "spin" if data.pictures else _features_of(
+            [*self.validation, *(archive for part in videos if part for archive in part.windows.archives)]
+        )  # fmt: skip
+        dataset = MixedDataset(*videos, motion)
         shares = shares_of(
             steps.batch, data.share_2d, two_d=bool(data.two_d), three_d=bool(data.three_d), motion=motion is not None
         )
@@ -103,6 +113,22 @@ class Feed:
         times = self._waited_s, self._learned_s
         self._waited_s = self._learned_s = 0.0
         return times
+
+
+def _features_of(archives: Sequence[ClipArchive]) -> Features:
+    """The image network that archives have their features of.
+
+    Raises:
+        CaptureError: ``bad_setting`` where they are of several.
+    """
+    kinds = {archive.facts.features for archive in archives if "features" in archive.columns}
+    if len(kinds) > 1:
+        raise CaptureError(
+            "bad_setting",
+            f"The archives have features of different image networks: {' and '.join(sorted(kinds))}.",
+            "Name archives of one kind only.",
+        )
+    return kinds.pop() if kinds else "spin"
 
 
 def _opened(folder: Path, names: tuple[str, ...]) -> tuple[ClipArchive, ...]:

@@ -16,6 +16,7 @@ from .bodies import EVALUATED, HIPS, BodyPoints, centred, projected
 from .clips import ClipBatch
 from .config import Weights
 from .distributed import shared_mean
+from .flow_loss import flow_loss
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Losses:
     """The weighted parts of the generator's loss, whose sum is made small.
 
     Attributes:
-        joints_2d, joints_3d, pose, shape, adversarial: scalars.
+        joints_2d, joints_3d, pose, shape, adversarial, flow: scalars.
     """
 
     joints_2d: Tensor
@@ -31,6 +32,7 @@ class Losses:
     pose: Tensor
     shape: Tensor
     adversarial: Tensor
+    flow: Tensor
 
     @property
     def total(self) -> Tensor:
@@ -62,6 +64,7 @@ def generator_losses(
         pose=weights.pose * _mean((said.rotations - clips.rotations) ** 2, has_smpl[..., None, None, None]),
         shape=weights.shape * _mean((said.betas - clips.betas) ** 2, has_smpl[..., None]),
         adversarial=nothing if judged is None else weights.adversarial * taken_for_real(judged),
+        flow=weights.flow * _flow(shown, clips, valid) if weights.flow else nothing,
     )
 
 
@@ -92,6 +95,12 @@ def _joints_3d(joints: Tensor, labelled: Tensor, valid: Tensor, has: Tensor) -> 
     hips = (labelled[..., HIPS, 3] > 0).all(-1).to(labelled.dtype)  # without them nothing is known of the others
     known = (labelled[..., 3:] * valid[:, None])[..., EVALUATED, :] * hips[..., None, None]
     return _mean(apart**2, has[..., None, None] * known)
+
+
+def _flow(shown: Tensor, clips: ClipBatch, valid: Tensor) -> Tensor:
+    """How far joints are from where optical flow says they have come from (``flow_loss``), all joints alike."""
+    assert clips.flow is not None
+    return flow_loss(shown, clips.flow, clips.boxes, valid.expand(shown.shape[:-1]))
 
 
 def _mean(values: Tensor, counts: Tensor) -> Tensor:

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,14 @@ from torch import Tensor
 
 from backend import metrics
 from backend.body.smpl import H36M_TO_J14
+from backend.networks.regressor import Regressed
 from backend.networks.resnet import ResNet50
+from backend.own_networks import Generator
 
 from .archive import ClipArchive
 from .bodies import EVALUATED, BodyPoints, SkeletonBody, SmplBody
 from .clips import ClipBatch, ClipDataset, collate, needs
-from .networks import features_of
-from .state import Generator
+from .networks import bodies_of, features_of, reads_flow
 from .windows import Window, Windows
 
 Body = SmplBody | SkeletonBody
@@ -116,8 +119,8 @@ def measure(
 ) -> Measured | None:  # fmt: skip
     """Figures of a network on archives; None where there are none.
 
-    Windows of ``length`` frames without overlap, each read from a fresh state; what is left of a sequence after its
-    last whole window is not read, as the papers have it.
+    Frames of windows of ``length`` without overlap; what is left of a sequence after its last whole window is not
+    read, as the papers have it. ``networks.bodies_of`` says which frames a network sees for each.
 
     Args:
         network: in evaluation mode, on the device.
@@ -141,13 +144,13 @@ def measure(
     return Measured(found, mean_of(list(found.values())), tuple(samples)) if found else None
 
 
-def windows_to_measure(archive: ClipArchive, length: int, *, pictures: bool) -> Windows:
+def windows_to_measure(archive: ClipArchive, length: int, *, pictures: bool, flow: bool = False) -> Windows:
     """The windows of an archive that are measured.
 
     Raises:
         CaptureError: ``windows_none``.
     """
-    return Windows([archive], length, needs=("joints3d", *needs(pictures)))
+    return Windows([archive], length, needs=("joints3d", *needs(pictures, flow)))
 
 
 def mean_of(figures: Sequence[Figures]) -> Figures:
@@ -180,13 +183,15 @@ def _said(
     network: Generator, body: Body, archive: ClipArchive, length: int, device: torch.device, encoder: ResNet50 | None
 ) -> _Said:
     """What a network says of all windows of an archive, and what is true."""
-    windows = windows_to_measure(archive, length, pictures=encoder is not None)
+    pictures, flow = encoder is not None, reads_flow(network)
+    windows = windows_to_measure(archive, length, pictures=pictures, flow=flow)
     parts: list[tuple[Array, Array, metrics.Flags]] = []
     total, counted = 0.0, 0
-    for clips in _batches(ClipDataset(windows, pictures=encoder is not None)):
-        clips = clips.to(device)
+    for sequence in _sequences(ClipDataset(windows, pictures=pictures, flow=flow), archive, encoder, device):
+        clips = sequence.clips
         with torch.inference_mode():
-            said, _ = network(features_of(clips, encoder))
+            said = bodies_of(network, sequence.features, clips.flow.flatten(0, 1) if flow else None, length)
+            said = Regressed(*(part.unflatten(0, (-1, length)) for part in (said.rotations, said.betas, said.camera)))
             points, labelled = body(said.rotations, said.betas), None
             if archive.facts.body == "smpl" and points.vertices is not None:
                 labelled = body(clips.rotations, clips.betas)
@@ -202,9 +207,41 @@ def _said(
     return _Said(said_joints, true_joints, known, numbers, fps, total / counted if counted else math.nan)
 
 
-def _batches(clips: ClipDataset) -> Iterator[ClipBatch]:
-    for first in range(0, len(clips), _BATCH):
-        yield collate([clips[number] for number in range(first, min(first + _BATCH, len(clips)))])
+@dataclass(frozen=True)
+class _Sequence:
+    """All whole windows of a sequence.
+
+    Attributes:
+        clips: their labels, N windows; without pictures.
+        features: (N T, 2048) of all their frames.
+    """
+
+    clips: ClipBatch
+    features: Tensor
+
+
+def _sequences(
+    clips: ClipDataset, archive: ClipArchive, encoder: ResNet50 | None, device: torch.device
+) -> Iterator[_Sequence]:
+    """The windows of one sequence after another, on the device: pictures are let go of once they are features."""
+    ends = [sequence.first + sequence.count for sequence in archive.sequences]
+    numbers = range(len(clips))
+    for _, own in groupby(numbers, key=lambda number: bisect_right(ends, clips.windows[number].first)):
+        parts, features = [], []
+        for some in _batched(own, _BATCH):
+            batch = collate([clips[number] for number in some]).to(device)
+            features.append(features_of(batch, encoder).flatten(0, 1))
+            parts.append(replace(batch, pictures=None))
+        tensors = [part.tensors() for part in parts]
+        whole = {name: torch.cat([part[name] for part in tensors]) for name in tensors[0]}
+        yield _Sequence(replace(parts[0], **whole), torch.cat(features))
+
+
+def _batched(numbers: Iterable[int], size: int) -> Iterator[list[int]]:
+    """Numbers in lists of at most so many (``itertools.batched`` is Python 3.12's)."""
+    rest = iter(numbers)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def _joints(

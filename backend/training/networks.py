@@ -3,20 +3,21 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from backend.checkpoints import load_mean_body, load_spin_regressor, load_vibe
-from backend.networks.frame_based import FrameBased
+from backend.checkpoints import load_mean_body, load_spin_regressor, load_tcmr, load_vibe
+from backend.networks.dts_vibe import DtsVibe
+from backend.networks.regressor import Regressed
 from backend.networks.resnet import ResNet50
-from backend.networks.vibe import Vibe
-from vibe_blender.contract.errors import CaptureError
+from backend.networks.tcmr import Tcmr
+from backend.own_networks import Generator, build, other, read_own
 
 from .clips import ClipBatch, normalised
-from .config import Encoder, Model
-from .state import NETWORK, Generator, read_whole
+from .config import Model
 
 _PICTURES_AT_ONCE = 64
 
@@ -33,7 +34,7 @@ def new_generator(model: Model, folder: Path) -> Generator:
     """
     if model.start:
         return _started(model, folder / model.start)
-    generator = empty_generator(model.encoder)
+    generator = build(model.architecture)
     if model.spin:
         generator.regressor.load_state_dict(load_spin_regressor(folder / model.spin).state_dict())
     elif model.mean_body:
@@ -44,30 +45,58 @@ def new_generator(model: Model, folder: Path) -> Generator:
     return generator
 
 
-def empty_generator(encoder: Encoder) -> Generator:
-    """A generator with weights drawn by lot."""
-    return Vibe() if encoder == "gru" else FrameBased()
-
-
 def load_generator(path: Path) -> Generator:
-    """A generator that a run of ours has written, or VIBE's published one (``.pth.tar``), in evaluation mode.
+    """A generator that a run of ours has written, or a published one (``.pth.tar``), in evaluation mode.
 
     Raises:
-        CaptureError: ``network_missing``, ``state_broken`` or ``network_other``; as of ``checkpoints.load_vibe``.
+        CaptureError: ``network_missing``, ``network_broken`` or ``network_other``; as of ``checkpoints.load_vibe``.
     """
-    if not path.is_file():
-        raise CaptureError("network_missing", f"There is no network {path}.", "`vibe train` makes one, best.pt.")
-    if path.name.endswith(".pth.tar"):
-        return load_vibe(path)
-    record = read_whole(path)
-    if record.get("kind") != NETWORK or record.get("encoder") not in ("gru", "none"):
-        raise _other(path, "it is no network of ours")
-    generator = empty_generator(record["encoder"])
-    try:
-        generator.load_state_dict(record["gen_state_dict"], strict=True)
-    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
-        raise _other(path, str(error).splitlines()[0]) from error
-    return generator.eval()
+    if path.is_file() and path.name.endswith(".pth.tar"):
+        return load_tcmr(path) if "tcmr" in path.name.lower() else load_vibe(path)
+    return read_own(path).network
+
+
+def inputs_of(clips: ClipBatch, encoder: ResNet50 | None, generator: nn.Module) -> tuple[Tensor, ...]:
+    """What a generator is called with: features (N, T, 2048), and flow (N, T, 2, 56, 56) where it reads it."""
+    features = features_of(clips, encoder)
+    if not reads_flow(generator):
+        return (features,)
+    assert clips.flow is not None
+    return features, clips.flow
+
+
+def reads_flow(generator: nn.Module) -> bool:
+    """Whether a generator needs optical flow."""
+    return isinstance(generator, DtsVibe) and generator.flow_stream is not None
+
+
+def spoken_of(clips: ClipBatch, generator: nn.Module) -> ClipBatch:
+    """The labels of what a generator in training speaks of: TCMR of the middle frame three times, others of all."""
+    if not isinstance(generator, Tcmr):
+        return clips
+    frames = [clips.joints2d.shape[1] // 2] * 3
+    parts = {name: tensor if name == "origin" else tensor[:, frames] for name, tensor in clips.tensors().items()}
+    return ClipBatch(**{item.name: parts.get(item.name) for item in fields(ClipBatch)})  # type: ignore[arg-type]
+
+
+def bodies_of(generator: Generator, features: Tensor, flow: Tensor | None, length: int) -> Regressed:
+    """The body of every frame of a sequence, F frames, F a multiple of ``length``: what is measured.
+
+    VIBE and frame by frame read windows without overlap, each from a fresh state, as their authors measure; TCMR reads
+    the window around each frame, DTS-VIBE windows that overlap.
+
+    Args:
+        generator: in evaluation mode.
+        features: (F, 2048).
+        flow: (F, 2, 56, 56) for a generator that reads it.
+        length: frames of a window (T).
+    """
+    if isinstance(generator, Tcmr):
+        return generator.over(features, length=length)[0]
+    if isinstance(generator, DtsVibe):
+        return generator.over(features, flow, length=length)
+    said, _ = generator(features.unflatten(0, (-1, length)))
+    return Regressed(*(part.flatten(0, 1) for part in (said.rotations, said.betas, said.camera)))
 
 
 def features_of(clips: ClipBatch, encoder: ResNet50 | None) -> Tensor:
@@ -82,11 +111,13 @@ def features_of(clips: ClipBatch, encoder: ResNet50 | None) -> Tensor:
 
 
 def _started(model: Model, path: Path) -> Generator:
-    """The generator of a file, ours or the published one."""
-    generator = load_generator(path)
-    if isinstance(generator, Vibe) != (model.encoder == "gru"):
-        raise _other(path, f"it has {'no' if model.encoder == 'gru' else 'a'} temporal encoder")
-    return generator.train()
+    """The generator of a file, ours or a published one."""
+    generator, wanted = load_generator(path), build(model.architecture)
+    shapes = [{name: value.shape for name, value in one.state_dict().items()} for one in (generator, wanted)]
+    if type(generator) is not type(wanted) or shapes[0] != shapes[1]:
+        raise other(path, f"it is built in another way than the {model.architecture.name} that [model] describes")
+    wanted.load_state_dict(generator.state_dict())
+    return wanted.train()
 
 
 def _at_rest(generator: Generator) -> None:
@@ -96,10 +127,6 @@ def _at_rest(generator: Generator) -> None:
     matrices[0] = upright
     generator.regressor.init_pose.copy_(matrices[:, :, :2].reshape(1, -1))
     generator.regressor.init_cam.copy_(torch.tensor([[0.9, 0.0, 0.0]]))
-
-
-def _other(path: Path, why: str) -> CaptureError:
-    return CaptureError("network_other", f"{path} cannot be used: {why}.", "Name another file.")
 
 
 def parameters(network: nn.Module) -> int:

@@ -7,24 +7,19 @@ Nothing random is in it: whatever is drawn by lot in a step is drawn anew from t
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from backend.networks.frame_based import FrameBased
 from backend.networks.motion_discriminator import MotionDiscriminator
-from backend.networks.vibe import Vibe
+from backend.own_networks import Generator, read_whole, write_whole
 from vibe_blender.contract.errors import CaptureError
 
-Generator = Vibe | FrameBased
-
-VERSION = 1
-_KIND, NETWORK = "vibe-training", "vibe-network"
+VERSION = 2
+_KIND = "vibe-training"
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,12 @@ def load_state(path: Path, parts: Parts, settings: str) -> None:
     Raises:
         CaptureError: ``state_broken``, or ``state_other`` for a run with other settings.
     """
-    record = read_whole(path)
+    try:
+        record = read_whole(path)
+    except ValueError as error:
+        raise _broken(path, error) from error
+    if (record.get("kind"), record.get("version")) != (_KIND, VERSION):
+        raise _broken(path, "it is of another program")
     if record.get("settings") != settings:
         raise CaptureError(
             "state_other",
@@ -154,45 +154,6 @@ def load_state(path: Path, parts: Parts, settings: str) -> None:
         parts.progress = Progress(epoch, step, best, stale)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _broken(path, error) from error
-
-
-def save_network(path: Path, weights: dict[str, Tensor], encoder: str, settings: str) -> None:
-    """Writes a network that has learned, for ``vibe test`` and for captures.
-
-    Args:
-        path: of the file.
-        weights: of the generator.
-        encoder: as in ``config.Model``.
-        settings: of the run as text.
-    """
-    record = {"kind": NETWORK, "version": VERSION, "encoder": encoder, "settings": settings}
-    write_whole(path, {**record, "gen_state_dict": weights})
-
-
-def write_whole(path: Path, record: dict[str, Any]) -> None:
-    """Writes a file of torch's that is there as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    passing = path.with_name(f".{path.name}.new")
-    with passing.open("wb") as file:
-        torch.save(record, file)
-        file.flush()
-        os.fsync(file.fileno())
-    passing.replace(path)
-
-
-def read_whole(path: Path) -> dict[str, Any]:
-    """What ``write_whole`` wrote; only tensors and plain values are read, and nothing is run.
-
-    Raises:
-        CaptureError: ``state_broken``.
-    """
-    try:
-        record = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged file makes of torch's reader
-        raise _broken(path, error) from error
-    if not isinstance(record, dict) or record.get("version") != VERSION:
-        raise _broken(path, "it is of another program")
-    return record
 
 
 def _broken(path: Path, why: object) -> CaptureError:

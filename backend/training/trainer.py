@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from backend.networks.motion_discriminator import Judged, MotionDiscriminator
 from backend.networks.regressor import Regressed
+from backend.own_networks import Generator, save_own, write_whole
 from vibe_blender.contract.console import Console
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.file_lock import FileLock
@@ -26,8 +27,8 @@ from .distributed import Place, anybody, device_of, joined, own_place, shared_me
 from .feeding import Feed
 from .losses import Losses, body_pose, generator_losses, told_apart
 from .measuring import Measured, measure
-from .networks import features_of, new_generator
-from .state import Average, Generator, Parts, Progress, load_state, save_network, save_state, write_whole
+from .networks import inputs_of, new_generator, spoken_of
+from .state import Average, Parts, Progress, load_state, save_state
 
 STATE, BEST, LAST, FAILED = "state.pt", "best.pt", "last.pt", "failed_batch.pt"
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -80,7 +81,7 @@ class Trainer:
         torch.manual_seed(settings.steps.seed)
         generator = new_generator(settings.model, folder).train().to(device)
         learning = settings.discriminator
-        judge = MotionDiscriminator(learning.pooling).train().to(device) if learning.use else None
+        judge = MotionDiscriminator(learning.pooling, learning.hidden).train().to(device) if learning.use else None
         self.parts = _parts(settings, generator, judge, device)
         if (self.output / STATE).exists():
             load_state(self.output / STATE, self.parts, self._identity)
@@ -122,12 +123,13 @@ class Trainer:
         """
         clips = clips.to(self.device)
         with self._precision():
-            said, _ = self._generator(features_of(clips, self.encoder))
+            said, _ = self._generator(*inputs_of(clips, self.encoder, self.parts.generator))
+        labels = spoken_of(clips, self.parts.generator)
         said = Regressed(said.rotations.float(), said.betas.float(), said.camera.float())
         points, poses = self.body(said.rotations, said.betas), body_pose(said)
         with self._frozen_judge() as judge:
             judged = None if judge is None else judge(poses)
-            losses = generator_losses(said, points, self.body.valid, clips, judged, self.settings.weights)
+            losses = generator_losses(said, points, self.body.valid, labels, judged, self.settings.weights)
             self._learn(0, losses.total, self.parts.generator, clips, motion)
         self.parts.average.follow(self.parts.generator)
         if self._judge is None or motion is None:
@@ -226,7 +228,10 @@ class Trainer:
         progress = self.parts.progress
         if progress.step == 0:
             for name in (LAST, BEST) if better else (LAST,):
-                save_network(self.output / name, self.parts.average.values, self.settings.model.encoder, self._identity)
+                save_own(
+                    self.output / name, self.parts.average.values, self.settings.model.architecture,
+                    self.feed.features, self.settings.data.frames, self._identity,
+                )  # fmt: skip
         save_state(self.output / STATE, self.parts, self._identity)
 
 

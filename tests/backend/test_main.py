@@ -457,10 +457,9 @@ def test_warnings_and_stages_are_lines_where_there_is_no_terminal(capsys):
     assert capsys.readouterr().err == "Solving ...\nWarning: The lens is a guess.\n"
 
 
-def test_training_and_testing_are_commands(tmp_path, capsys, monkeypatch) -> None:
-    from tests.training_runs import RUN, shrink, write_run
+def test_training_and_testing_are_commands(tmp_path, capsys) -> None:
+    from tests.training_runs import RUN, write_run
 
-    shrink(monkeypatch)
     write_run(tmp_path, RUN.replace("iterations = 6", "iterations = 2").replace("epochs = 2", "epochs = 1"))
     assert main(["train", str(tmp_path / "run.toml")]) == 0
     told = capsys.readouterr()

@@ -17,7 +17,8 @@ from .tracks import Track
 
 ORIGIN = Origin(
     "AMASS",
-    "a folder per subset, such as CMU, with a folder per person and *_poses.npz or *_stageii.npz in it",
+    "a folder per subset, such as CMU, with a folder per person and *_poses.npz or *_stageii.npz in it (or any .npz of "
+    "that form)",
     "amass.is.tue.mpg.de, after registration",
     "AMASS may be used for non-commercial research only, and not be handed on; some subsets have further terms.",
 )
@@ -29,20 +30,21 @@ VIBE_SUBSETS = {
 }  # fmt: skip
 """That VIBE's discriminator learned from (A.1.14 of our notes)."""
 _BODY_JOINTS = 22
-_HANDS = {52: (22, 37), 55: (25, 40)}
-"""By the number of joints, of SMPL-H and SMPL-X, those that stand for SMPL's left and right hand: the index finger's
-first (A.1.14)."""
+_HANDS = {24: (22, 23), 52: (22, 37), 55: (25, 40)}
+"""By the number of joints, of SMPL, SMPL-H and SMPL-X, those that stand for SMPL's left and right hand: the index
+finger's first (A.1.14)."""
 _RATES = ("mocap_framerate", "mocap_frame_rate")
 
 
 def _recordings(raw: Path, split: str, options: Options) -> Sequence[Recording]:
     if not raw.is_dir():
         raise ORIGIN.missing(raw, "no such folder")
-    paths = sorted({*raw.rglob("*_poses.npz"), *raw.rglob("*_stageii.npz")})
+    # Motions from elsewhere in AMASS's form have names of their own.
+    paths = sorted({*raw.rglob("*_poses.npz"), *raw.rglob("*_stageii.npz")} or {*raw.rglob("*.npz")})
     if split == "vibe":
         paths = [path for path in paths if VIBE_SUBSETS & set(path.relative_to(raw.parent).parts[:-1])]
     if not paths:
-        raise ORIGIN.missing(raw, f"no file *_poses.npz or *_stageii.npz of {split}")
+        raise ORIGIN.missing(raw, f"no .npz of {split}")
     return [Recording(name, partial(_read, path, name)) for path in paths if (name := _name(raw, path))]
 
 
@@ -66,7 +68,7 @@ def _read(path: Path, name: str) -> Iterator[Track]:
         "trans": as_array(ORIGIN, path, "trans", held["trans"], count, 3),
     }
     betas = as_array(ORIGIN, path, "betas", held["betas"].reshape(-1), None)
-    if joints == 52 and len(betas) >= 10:  # SMPL-X's shapes are others
+    if joints != 55 and len(betas) >= 10:  # SMPL-X's shapes are others
         arrays["betas"] = np.tile(betas[:10], (count, 1))
     yield Track(name, fps, arrays)
 

@@ -41,6 +41,19 @@ def test_the_frame_based_preset_differs_in_encoder_and_discriminator_only() -> N
     assert (frames.data, frames.steps) == (vibe.data, vibe.steps)
 
 
+def test_flow_is_needed_where_a_network_or_a_loss_reads_it(tmp_path) -> None:
+    def needs(text: str) -> bool:
+        return read_training(written(tmp_path, text)).needs_flow
+
+    assert needs('preset = "dts_vibe"')
+    assert needs('preset = "dts_vibe_refine"')
+    assert needs('preset = "vibe"\n[weights]\nflow = 1')
+    assert needs('preset = "dts_vibe_refine"\n[model]\ndts_vibe.flow = "none"')
+    assert not needs('preset = "dts_vibe"\n[model]\ndts_vibe.flow = "none"')
+    assert not needs('preset = "tcmr"')
+    assert not needs('preset = "vibe"\n[model]\ndts_vibe.flow = "grid"')
+
+
 def test_a_file_says_only_what_differs_from_its_preset(tmp_path) -> None:
     run = read_training(written(tmp_path, 'preset = "vibe"\noutput = "x"\n[steps]\nbatch = 8\n[weights]\npose = 1\n'))
     assert (run.output, run.steps.batch, run.steps.iterations) == ("x", 8, 500)
@@ -63,6 +76,11 @@ def test_a_file_says_only_what_differs_from_its_preset(tmp_path) -> None:
         ('output = "x"\n[data]\naugment = true', "augment needs pictures"),
         ('output = "x"\n[data]\npictures = true', "model.spin"),
         ('output = "x"\n[data]\nframes = 1', "more than one frame"),
+        ('output = "x"\n[model]\nhidden = 20', "multiple of 16"),
+        ('output = "x"\n[model]\nencoder = "tcmr"', "middle frame only"),
+        ('preset = "tcmr"\n[weights]\nflow = 1', "middle frame only"),
+        ('output = "x"\n[model]\ndts_vibe.flow = "raft"', "model.dts_vibe.flow"),
+        ('preset = "dts_vibe"\n[data]\npictures = true\naugment = true\n[model]\nspin = "x"', "flow of them"),
         ('preset = "vibes"\noutput = "x"', "vibes"),
         ("[steps]\nbatch = 8", "output"),
         ("steps = 8", "steps"),

@@ -13,6 +13,7 @@ from backend.networks.regressor import Regressed
 from backend.training.bodies import BodyPoints, projected
 from backend.training.clips import ClipBatch
 from backend.training.config import Weights
+from backend.training.flow_loss import flow_loss
 from backend.training.losses import Losses, body_pose, generator_losses, taken_for_real, told_apart
 
 N, T = 3, 4
@@ -64,6 +65,21 @@ def test_the_parts_are_the_published_ones(said, points, clips) -> None:
     assert float(losses.pose) == pytest.approx(float(((said.rotations - clips.rotations) ** 2).mean()))
     assert float(losses.shape) == pytest.approx(float(((said.betas - clips.betas) ** 2).mean()))
     assert float(losses.adversarial) == 0
+
+
+def test_joints_follow_the_flow_where_that_is_asked_for(said, points, clips) -> None:
+    flow = 5.0 * random(N, T, 2, 56, 56, seed=11)
+    boxes = torch.tensor([100.0, 90.0, 60.0, 60.0], dtype=torch.float64).expand(N, T, 4)
+    with_flow = replace(clips, flow=flow, boxes=boxes)
+    plain = generator_losses(said, points, VALID, clips, None, ONES)
+    valid = VALID.clone()
+    valid[7:] = 0
+    losses = generator_losses(said, points, valid, with_flow, None, replace(ONES, flow=10.0))
+    shown = projected(points.joints, said.camera)
+    alone = flow_loss(shown, flow, boxes, valid.expand(N, T, 49))
+    assert float(plain.flow) == 0
+    assert float(alone) > 0
+    assert float(losses.flow) == pytest.approx(10 * float(alone))
 
 
 def test_weights_weigh(said, points, clips) -> None:

@@ -9,12 +9,16 @@ import pytest
 import torch
 
 from backend.checkpoints import load_vibe
-from backend.networks.frame_based import FrameBased
+from backend.networks.tcmr import Tcmr
 from backend.networks.vibe import Vibe
+from backend.own_networks import Architecture, DtsVibeOptions, build, read_own, save_own
+from backend.training.archive import open_archive
+from backend.training.clips import ClipDataset, collate
 from backend.training.config import Model
-from backend.training.networks import features_of, load_generator, new_generator, parameters
-from backend.training.state import save_network, write_whole
+from backend.training.networks import bodies_of, features_of, new_generator, parameters, spoken_of
+from backend.training.windows import Windows
 from tests.published_files import MEAN_CAMERA, MEAN_SHAPE, make_mean_params, make_spin, make_vibe
+from tests.training_data import write_archive
 from vibe_blender.contract.errors import CaptureError
 
 
@@ -64,42 +68,55 @@ def test_a_published_network_is_gone_on_with(files) -> None:
     assert torch.equal(generator.encoder.gru.weight_ih_l0, load_vibe(files / "vibe.pth.tar").encoder.gru.weight_ih_l0)
     assert generator.training
     assert all(value.requires_grad for value in generator.parameters())
-    with pytest.raises(CaptureError, match="it has a temporal encoder"):
+    with pytest.raises(CaptureError, match="in another way"):
         new_generator(Model("none", start="vibe.pth.tar"), files)
 
 
-def test_an_own_network_is_read_again(tmp_path) -> None:
-    for kind, network in (("gru", Vibe()), ("none", FrameBased())):
-        save_network(tmp_path / f"{kind}.pt", network.state_dict(), kind, "{}")
-        read = load_generator(tmp_path / f"{kind}.pt")
-        assert type(read) is type(network)
-        assert all(torch.equal(value, network.state_dict()[name]) for name, value in read.state_dict().items())
-    with pytest.raises(CaptureError, match="it has no temporal encoder"):
-        new_generator(Model("gru", start="none.pt"), tmp_path)
+def test_an_own_network_is_gone_on_with(tmp_path) -> None:
+    small = Architecture("gru", 32)
+    save_own(tmp_path / "gru.pt", build(small).state_dict(), small, "spin", 16, "{}")
+    generator = new_generator(Model("gru", 32, start="gru.pt"), tmp_path)
+    held = read_own(tmp_path / "gru.pt").network.state_dict()
+    assert generator.training
+    assert all(torch.equal(value, held[name]) for name, value in generator.state_dict().items())
+    for other in (Model("none", 32, start="gru.pt"), Model("gru", 48, start="gru.pt")):
+        with pytest.raises(CaptureError, match="in another way"):
+            new_generator(other, tmp_path)
 
 
 def test_captures_read_what_was_learned(tmp_path) -> None:
     network = Vibe()
-    save_network(tmp_path / "best.pt", network.state_dict(), "gru", "{}")
+    save_own(tmp_path / "best.pt", network.state_dict(), Architecture(), "spin", 16, "{}")
     read = load_vibe(tmp_path / "best.pt")
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in read.state_dict().items())
 
 
-def test_other_files_are_no_networks(tmp_path) -> None:
-    with pytest.raises(CaptureError) as raised:
-        load_generator(tmp_path / "no.pt")
-    assert raised.value.code == "network_missing"
-    for record in (
-        {"version": 1, "kind": "vibe-training"},
-        {"version": 1, "kind": "vibe-network", "encoder": "lstm"},
-        {"version": 1, "kind": "vibe-network", "encoder": "none", "gen_state_dict": {}},
-        {"version": 1, "kind": "vibe-network", "encoder": "none", "gen_state_dict": 3},
-        {"version": 1, "kind": "vibe-network", "encoder": "none"},
-    ):
-        write_whole(tmp_path / "other.pt", record)
-        with pytest.raises(CaptureError) as raised:
-            load_generator(tmp_path / "other.pt")
-        assert raised.value.code == "network_other"
+def test_networks_that_speak_of_one_frame_learn_its_labels(tmp_path) -> None:
+    write_archive(tmp_path / "three.clips", "3d", (12,))
+    made = ClipDataset(Windows([open_archive(tmp_path / "three.clips")], 5))
+    clips = collate([made[0], made[1]])
+    assert spoken_of(clips, Vibe(32)) is clips
+    labels = spoken_of(clips, Tcmr(32))
+    assert labels.joints2d.shape[1] == 3
+    for number in range(3):
+        assert torch.equal(labels.rotations[:, number], clips.rotations[:, 2])
+        assert torch.equal(labels.has_2d[:, number], clips.has_2d[:, 2])
+    assert torch.equal(labels.origin, clips.origin)
+
+
+@pytest.mark.parametrize("encoder", ["gru", "none", "tcmr", "dts-vibe"])
+def test_every_frame_of_a_sequence_has_a_body(encoder) -> None:
+    torch.manual_seed(0)
+    generator = build(Architecture(encoder, 32, dts_vibe=DtsVibeOptions("grid"))).eval()
+    features, flow = torch.randn(12, 2048), torch.randn(12, 2, 56, 56)
+    with torch.inference_mode():
+        said = bodies_of(generator, features, flow, 4)
+        if encoder in ("gru", "none"):
+            again, _ = generator(features[4:8][None])
+            torch.testing.assert_close(said.rotations[4:8], again.rotations[0], atol=1e-5, rtol=0)
+    assert said.rotations.shape == (12, 24, 3, 3)
+    assert said.betas.shape == (12, 10)
+    assert said.camera.shape == (12, 3)
 
 
 def test_features_of_pictures_are_read_by_a_fixed_network(tmp_path) -> None:

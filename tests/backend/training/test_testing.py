@@ -10,13 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
+from backend.own_networks import Architecture, build, save_own
 from backend.training import testing
-from backend.training.networks import empty_generator
 from backend.training.prepare import human36m, mpi_inf_3dhp, threedpw
-from backend.training.state import save_network
 from backend.training.testing import PLOT, REPORT, compare, published_on
 from tests.training_data import write_archive
-from tests.training_runs import shrink
 from vibe_blender.contract.errors import CaptureError
 
 SETTINGS = """
@@ -35,12 +33,12 @@ file = "frames.pt"
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    shrink(monkeypatch)
+def folder(tmp_path) -> Path:
     write_archive(tmp_path / "walks.clips", "3d", (9, 8), dataset="3dpw", split="test")
     write_archive(tmp_path / "rooms.clips", "3d", (12,), dataset="rendered", split="test")
     for name, kind in (("vibe", "gru"), ("frames", "none")):
-        save_network(tmp_path / f"{name}.pt", empty_generator(kind).state_dict(), kind, "{}")
+        built = Architecture(kind, hidden=32)
+        save_own(tmp_path / f"{name}.pt", build(built).state_dict(), built, "spin", 4, "{}")
     (tmp_path / "test.toml").write_text(SETTINGS, encoding="utf-8")
     return tmp_path
 

@@ -39,6 +39,16 @@ def test_thinned_and_split(tmp_path):
     assert (sequence.count, sequence.fps) == (15, 30)
 
 
+def test_motion_of_smpl_from_elsewhere(tmp_path):
+    poses, betas = np.random.default_rng(1).normal(size=(70, 72)), np.arange(10.0)
+    (tmp_path / "own").mkdir()
+    np.savez(tmp_path / "own" / "walk.npz", poses=poses, trans=np.zeros((70, 3)), betas=betas, mocap_framerate=30.0)
+    archive = prepare(DATASET, tmp_path / "own", tmp_path / "a.clips", Options())
+    assert [(one.name, one.count, one.fps) for one in archive.sequences] == [("walk", 70, 30.0)]
+    np.testing.assert_allclose(archive.column("rotations").reshape(70, 72), poses, atol=1e-6)
+    np.testing.assert_allclose(archive.column("betas")[5], betas)
+
+
 def refused(raw, out, options: Options | None = None) -> CaptureError:
     with pytest.raises(CaptureError) as caught:
         prepare(DATASET, raw, out, options or Options())
@@ -68,7 +78,7 @@ def test_damaged(tmp_path, fault):
         case "empty":
             path.write_bytes(b"")
         case "other":
-            np.savez(path, **{**held, "poses": np.zeros((60, 72))})
+            np.savez(path, **{**held, "poses": np.zeros((60, 75))})
         case "nan":
             np.savez(path, **{**held, "trans": np.full((60, 3), np.nan)})
         case "objects":
