@@ -16,10 +16,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from vibe_blender.contract.terms import NAMES
 from vibe_blender.contract.version import VERSION
 
 from .models import default_folder, locate
-from .published import LICENCE, find_published, missing, no_folder
+from .published import LICENCE, NEEDED, find_published, missing, no_folder
 
 _OLDEST_PYTHON = (3, 11)
 _FREE_BYTES = 1 << 30
@@ -34,6 +35,8 @@ _NEEDED = (
     ("platformdirs", "platformdirs", "the data folder"),
 )
 _NETWORKS = ("torch", "smplx")
+_WEIGHTS = {"dts-vibe": "a network of your own"}
+_AVAILABLE = {"dts-vibe": "available with a network of your own, as `vibe train` with the preset dts_vibe makes it"}
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,12 @@ class Diagnosis:
     Attributes:
         findings: of which a problem stands in the way of the default estimator.
         devices: what there is to compute on.
-        vibe: whether VIBE can be used, which needs torch and the published files.
+        networks: whether VIBE, TCMR and DTS-VIBE can be used, which need torch and published files.
     """
 
     findings: tuple[Finding, ...]
     devices: tuple[Device, ...]
-    vibe: EstimatorState
+    networks: tuple[EstimatorState, ...]
 
     @property
     def capture_works(self) -> bool:
@@ -101,7 +104,7 @@ class Diagnosis:
     @property
     def estimators(self) -> tuple[EstimatorState, ...]:
         """Every estimator there is."""
-        return (_estimator("keypoints", "Keypoints (BlazePose, geometric fit)", self.findings), self.vibe)
+        return (_estimator("keypoints", "Keypoints (BlazePose, geometric fit)", self.findings), *self.networks)
 
     def to_json(self) -> str:
         """The findings as JSON text."""
@@ -115,17 +118,18 @@ class Diagnosis:
 
     def to_text(self) -> str:
         """The findings as lines for a person to read."""
-        width = max(len(finding.subject) for finding in self.findings)
+        names = [(NAMES[each.name], each) for each in self.networks]
+        width = max(*(len(finding.subject) for finding in self.findings), *(len(name) for name, _ in names))
         lines = []
         for finding in self.findings:
             lines.append(f"{finding.state:<7}  {finding.subject:<{width}}  {finding.detail}")
             if finding.remedy:
                 lines.append(f"{'':<7}  {'':<{width}}  -> {finding.remedy}")
-        lines.append(
-            f"{'ok' if self.vibe.available else 'note':<7}  {'VIBE':<{width}}  {self.vibe.reason or 'available'}"
-        )
-        if self.vibe.remedy:
-            lines.append(f"{'':<7}  {'':<{width}}  -> {self.vibe.remedy}")
+        for name, each in names:
+            state, detail = "ok" if each.available else "note", each.reason or _AVAILABLE.get(each.name, "available")
+            lines.append(f"{state:<7}  {name:<{width}}  {detail}")
+            if each.remedy:
+                lines.append(f"{'':<7}  {'':<{width}}  -> {each.remedy}")
         return "\n".join([*lines, "Ready to capture." if self.capture_works else "A capture cannot run yet."])
 
 
@@ -149,7 +153,7 @@ def diagnose(models: Path | None = None) -> Diagnosis:
             _writable(folder),
         ),
         devices,
-        _vibe(folder, packages, torch, files),
+        tuple(_network_estimator(name, folder, packages, torch, files) for name in NEEDED),
     )
 
 
@@ -160,18 +164,22 @@ def _estimator(name: str, label: str, findings: Iterable[Finding]) -> EstimatorS
     return EstimatorState(name, label, problem is None, reason, remedy)
 
 
-def _vibe(folder: Path, packages: Iterable[Finding], torch: Finding, files: Iterable[Finding]) -> EstimatorState:
-    """VIBE shares the detector, and needs torch and published files."""
+def _network_estimator(
+    name: str, folder: Path, packages: Iterable[Finding], torch: Finding, files: Iterable[Finding]
+) -> EstimatorState:
+    """It shares the detector, and needs torch and published files."""
     if torch.state != "ok":
         remedy = "Add the network packages in the panel, or install `vibe-for-blender[networks]` with pip."
         torch = replace(torch, state="problem", remedy=torch.remedy or remedy)
     needed = []
     found = find_published(folder, default_folder())
-    if absent := missing(found, "vibe"):
+    if absent := missing(found, name):
         names = ", ".join(item.name for item in absent)
         remedy = f"Put them into {folder}; `vibe models list` says where to get them (licence: {LICENCE})."
         needed.append(Finding("published files", "problem", f"{no_folder(found.folders)}missing: {names}", remedy))
-    return _estimator("vibe", "VIBE (published weights)", (*packages, torch, *files, *needed))
+    return _estimator(
+        name, f"{NAMES[name]} ({_WEIGHTS.get(name, 'published weights')})", (*packages, torch, *files, *needed)
+    )
 
 
 def _program() -> Finding:

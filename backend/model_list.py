@@ -7,8 +7,10 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vibe_blender.contract.terms import NAMES
+
 from .models import default_folder, locate
-from .published import NEEDED, PUBLISHED, find_published, no_folder
+from .published import NEEDED, PUBLISHED, USED, find_published, no_folder
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,12 @@ def list_files(folder: Path) -> list[ListedFile]:
         for item, path, state in locate(folder)
     ]  # fmt: skip
     files = find_published(folder, default_folder())
-    for estimator, needed in NEEDED.items():
-        for item in PUBLISHED:
+    for estimator, used in USED.items():
+        for item in (item for item in PUBLISHED if item.slot in used):
             found: Path | None = getattr(files, item.slot)
             listed.append(
                 ListedFile(
-                    estimator, item.name, "present" if found else "missing", item.slot in needed,
+                    estimator, item.name, "present" if found else "missing", item.slot in NEEDED[estimator],
                     str(found or folder / item.name), None, "", item.licence, "", item.purpose, item.source,
                 )
             )  # fmt: skip
@@ -80,10 +82,14 @@ def to_text(listed: list[ListedFile], folder: Path) -> str:
             if file.sha256:
                 lines.append(f"      {file.bytes} bytes, sha256 {file.sha256}")
             lines.append(f"      {file.path}" if file.state == "present" else f"      from {file.source}")
-    if any(file.estimator == "vibe" and file.needed and file.state == "missing" for file in listed):
+        if estimator == "dts-vibe":
+            lines.append(f"  a network of your own, for nobody publishes the weights of {NAMES[estimator]}:")
+            lines.append("      `vibe train` with the preset dts_vibe makes one; name its file with --network")
+    if any(file.estimator in USED and file.needed and file.state == "missing" for file in listed):
+        *others, last = USED
         lines += [
             "",
-            "Put the files of vibe into a folder, in any layout, and name it with --models. To follow people, vibe",
+            f"Put the files of {', '.join(others)} and {last} into a folder, in any layout, and name it with --models.",
+            "To follow people, these use the files of keypoints too.",
         ]
-        lines += ["uses the files of keypoints too."]
     return "\n".join(lines)

@@ -19,9 +19,10 @@ from vibe_blender.contract.errors import CaptureError
 from .body.smpl_files import import_smpl
 from .npz import NO_ARRAYS
 
-Slot = Literal["spin", "vibe", "mean_params", "smpl", "regressor_extra", "regressor_h36m"]
+Slot = Literal["spin", "vibe", "tcmr", "mean_params", "smpl", "regressor_extra", "regressor_h36m"]
 LICENCE = "research, non-commercial"
 _ARCHIVE = "vibe_data.zip of the project VIBE (github.com/mkocabas/VIBE)"
+_TCMR = "base_data.zip of the project TCMR (github.com/hongsukchoi/TCMR_RELEASE)"
 _VERTICES = 6890
 
 
@@ -52,6 +53,7 @@ class PublishedFiles:
 
     spin: Path | None = None
     vibe: Path | None = None
+    tcmr: Path | None = None
     mean_params: Path | None = None
     smpl: Path | None = None
     regressor_extra: Path | None = None
@@ -62,11 +64,16 @@ class PublishedFiles:
 PUBLISHED: tuple[PublishedFile, ...] = (
     PublishedFile(
         "spin", "spin_model_checkpoint.pth.tar", (r"spin_model_checkpoint\.pth(\.tar)?",),
-        "VIBE's image network, from the project SPIN", _ARCHIVE,
+        "the image network of VIBE, TCMR and DTS-VIBE, from the project SPIN", _ARCHIVE,
     ),
     PublishedFile(
         "vibe", "vibe_model_wo_3dpw.pth.tar", (r"vibe_model_wo_3dpw\.pth(\.tar)?", r"vibe_model_w_3dpw\.pth(\.tar)?"),
         "VIBE's network over time (vibe_model_w_3dpw.pth.tar will do too)", _ARCHIVE,
+    ),
+    PublishedFile(
+        "tcmr", "tcmr_demo_model.pth.tar",
+        (r"tcmr_demo_model\.pth(\.tar)?", r"tcmr_table[46]_3dpw_test\.pth(\.tar)?", r"tcmr_table[46]_\w+\.pth(\.tar)?"),
+        "TCMR's network over time (one of tcmr_table4_… or tcmr_table6_… will do too)", _TCMR,
     ),
     PublishedFile(
         "smpl", "SMPL_NEUTRAL.pkl",
@@ -89,8 +96,16 @@ PUBLISHED: tuple[PublishedFile, ...] = (
 )  # fmt: skip
 """Of all estimators, those that a capture needs first."""
 
-NEEDED: dict[str, tuple[Slot, ...]] = {"vibe": ("spin", "vibe", "smpl")}
-"""What a capture cannot do without, by estimator."""
+NEEDED: dict[str, tuple[Slot, ...]] = {
+    "vibe": ("spin", "vibe", "smpl"), "tcmr": ("spin", "tcmr", "smpl"), "dts-vibe": ("spin", "smpl"),
+}  # fmt: skip
+"""What a capture cannot do without, by estimator, whose network over time may also be one of the user's own."""
+USED: dict[str, tuple[Slot, ...]] = {
+    "vibe": (*NEEDED["vibe"], "mean_params", "regressor_extra", "regressor_h36m"),
+    "tcmr": (*NEEDED["tcmr"], "mean_params"),
+    "dts-vibe": NEEDED["dts-vibe"],
+}
+"""The same, and what is good for something else beside."""
 
 _SUFFIXES = (".pth", ".tar", ".pt", ".ckpt", ".pkl", ".npz", ".npy")
 _SLOTS: dict[str, tuple[Slot, ...]] = {
@@ -100,6 +115,8 @@ _SLOTS: dict[str, tuple[Slot, ...]] = {
 _DEEPEST = 5
 _MOST_FOLDERS = 2000
 _HEAD = 1 << 20
+_OWN = b"vibe-network"
+"""A network of the user's own, which has the same parts."""
 _LARGEST_BODY = 1 << 29
 
 
@@ -118,7 +135,7 @@ def find_published(*folders: Path) -> PublishedFiles:
                 if item.slot not in found and (path := next(named, None)) is not None:
                     found[item.slot] = path
         for path in paths:
-            possible = _SLOTS.get(path.suffix.lower(), ("spin", "vibe"))
+            possible = _SLOTS.get(path.suffix.lower(), ("spin", "vibe", "tcmr"))
             known = path in found.values() or all(slot in found for slot in possible)
             if not known and (slot := _recognised(path)) is not None:
                 found.setdefault(slot, path)
@@ -195,7 +212,7 @@ def _near_miss(files: PublishedFiles, absent: Sequence[PublishedFile]) -> str:
                 r"(smpl_(fe)?male|basicmodel_[fm]_lbs_10_207_0_v1\.[01]\.0)\.(pkl|npz)", path.name.lower()
             )
             if body and any(item.slot == "smpl" for item in absent):
-                return f" {path.name} is there, but VIBE needs the neutral body."
+                return f" {path.name} is there, but the neutral body is needed."
     return ""
 
 
@@ -290,5 +307,10 @@ def _head(path: Path) -> bytes:
 
 def _checkpoint(head: bytes) -> Slot | None:
     if b"gen_state_dict" in head:
-        return "vibe" if b"encoder.gru.weight_ih_l0" in head and b"encoder.gru_cur" not in head else None
+        if _OWN in head:
+            return None
+        # Both files hold a discriminator beside the network, which has a GRU too.
+        if b"encoder.gru_cur.weight_ih_l0" in head:
+            return "tcmr" if b"encoder.gru_aft.weight_ih_l0" in head else None
+        return "vibe" if b"encoder.gru.weight_ih_l0" in head else None
     return "spin" if b"layer4.2.conv3.weight" in head and b"decpose.weight" in head else None

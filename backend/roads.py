@@ -16,6 +16,7 @@ from backend.body.marks import MarkedBody, mannequin_marks, smpl_marks
 from backend.body.model import load as load_body
 from backend.boxes import BoxedPeople
 from backend.detection import PersonDetector
+from backend.estimators.encodings import Encodings
 from backend.estimators.estimate import Estimate
 from backend.estimators.keypoints import Evidence, KeypointEstimator
 from backend.estimators.words import Said
@@ -25,9 +26,11 @@ from backend.recording import Recording
 from backend.tracking import Observation, PeopleTracker
 from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.protocol import Job
+from vibe_blender.contract.terms import NAMES
 
 if TYPE_CHECKING:
-    from backend.estimators.vibe import VibeReader, WordsEstimator
+    from backend.estimators.vibe import CropReader, VibeReader, WordsEstimator
+    from backend.estimators.windowed import WindowReader
 
 Done = Callable[[int], None]
 
@@ -146,51 +149,67 @@ class KeypointRoad:
         """Nothing to let go of."""
 
 
-class VibeRoad:
-    """VIBE: an image network and a recurrent one, with the published weights; the only road that needs torch."""
+class _NetworkRoad:
+    """What the roads of the networks have in common, which need torch."""
 
     body, spoken = "smpl", True
 
-    def __init__(self, reader: VibeReader, estimator: WordsEstimator, marks: MarkedBody, job: Job) -> None:
-        """Prepares with networks that are loaded."""
-        self._reader, self._estimator, self.marks, self._job = reader, estimator, marks, job
+    def __init__(self, reader: CropReader, marks: MarkedBody, job: Job) -> None:
+        self._crops, self.marks, self._job = reader, marks, job
         self.stretch = _STRETCH if self.device == "cpu" else _STRETCH_ON_GPU
 
     @property
     def device(self) -> str:
         """Where the networks are."""
-        return str(self._reader.encoder.device)
+        return str(self._crops.encoder.device)
 
     def settings(self) -> dict[str, Any]:
-        """The estimator, and what changes its words."""
+        """The estimator, and what changes what its networks make of pictures."""
         # Landmarks in given boxes are read only where the motion shall be refined: all frames have them, or none.
         landmarks = {"refine": True} if self._job.boxes and self._job.refine else {}
-        return {"estimator": "vibe", "chunk": self._job.chunk, "compat": self._job.compat, **landmarks}
+        return {"estimator": self._job.estimator, "compat": self._job.compat, **landmarks}
 
     def record(self) -> dict[str, Any]:
         """Whether half the precision is enough, so that a resumed capture says the same."""
-        return {"half": self._reader.encoder.half, "device": self._reader.encoder.device.type}
+        return {"half": self._crops.encoder.half, "device": self._crops.encoder.device.type}
 
     def recall(self, record: dict[str, Any]) -> None:
         """Goes on with that precision; another device has its own half of it."""
-        encoder = self._reader.encoder
+        encoder = self._crops.encoder
         if not record["half"] or record.get("device") == encoder.device.type:
             encoder.half = record["half"]
 
     def see(self, picture: np.ndarray, seen: Sequence[Observation]) -> None:
         """Shows them to the networks."""
         given = [one if one.box is None else replace(one, landmarks=None) for one in seen]  # boxes are taken as given
-        self._reader.see(picture, given)
+        self._crops.see(picture, given)
+
+    def news(self) -> list[str]:
+        """Where the networks had to move to."""
+        told, self._crops.encoder.warnings = self._crops.encoder.warnings, []
+        return told
+
+    def close(self) -> None:
+        """Ends the networks' thread."""
+        self._crops.close()
+
+
+class VibeRoad(_NetworkRoad):
+    """VIBE: an image network and a recurrent one, which speaks of every frame as soon as it has seen it."""
+
+    def __init__(self, reader: VibeReader, estimator: WordsEstimator, marks: MarkedBody, job: Job) -> None:
+        """Prepares with networks that are loaded."""
+        super().__init__(reader, marks, job)
+        self._reader, self._estimator = reader, estimator
+
+    def settings(self) -> dict[str, Any]:
+        """Also what changes its words, which are not said again."""
+        return {**super().settings(), "chunk": self._job.chunk}
 
     def settle(self, recording: Recording) -> None:
         """What the networks say."""
         for spoken in self._reader.settle(recording.remembered):
             recording.say(spoken)
-
-    def news(self) -> list[str]:
-        """Where the networks had to move to."""
-        told, self._reader.encoder.warnings = self._reader.encoder.warnings, []
-        return told
 
     def readings(self, recording: Recording, person: int, frames: slice) -> Said:
         """What they said."""
@@ -206,9 +225,35 @@ class VibeRoad:
         progress(len(readings.frames))
         return estimate
 
-    def close(self) -> None:
-        """Ends the networks' thread."""
-        self._reader.close()
+
+class WindowRoad(_NetworkRoad):
+    """A network that looks ahead: features are kept, and words come of them when a preview or the estimate is due.
+
+    So the newest frames of a preview are said without those behind them, and said anew in the end.
+    """
+
+    def __init__(self, reader: WindowReader, estimator: WordsEstimator, marks: MarkedBody, job: Job) -> None:
+        """Prepares with networks that are loaded."""
+        super().__init__(reader, marks, job)
+        self._reader, self._estimator = reader, estimator
+        self._speaker = reader.speaker(job.slerp)
+
+    def settle(self, recording: Recording) -> None:
+        """What the image network makes of everybody."""
+        for encoded in self._reader.settle():
+            recording.keep(encoded)
+
+    def readings(self, recording: Recording, person: int, frames: slice) -> Encodings:
+        """What it made of a person."""
+        return recording.encodings(person, frames)
+
+    def rough(self, readings: Encodings) -> Estimate:
+        """What the network says of it so far, as motion."""
+        return self._estimator.estimate(self._speaker.speak(readings))
+
+    def estimate(self, readings: Encodings, progress: Done) -> Estimate:
+        """What the network says of it, as motion."""
+        return self._estimator.estimate(self._speaker.speak(readings, progress))
 
 
 def device_of(job: Job) -> tuple[str, str]:
@@ -219,7 +264,7 @@ def device_of(job: Job) -> tuple[str, str]:
     """
     if job.estimator == "keypoints":
         return "cpu", ""
-    require_package("torch", "VIBE")
+    require_package("torch", NAMES[job.estimator])
     from backend.estimators.vibe import choose_device
 
     choice = choose_device(job.device)
@@ -266,8 +311,14 @@ def open_road(job: Job, device: str, focal_px: float, centre_px: np.ndarray) -> 
     import torch
 
     from backend.estimators.vibe import VibeReader, WordsEstimator, open_networks
+    from backend.estimators.windowed import WindowReader, open_tcmr
 
-    networks = open_networks(*([Path(job.models)] if job.models else []), models.default_folder())
-    reader = VibeReader(networks, torch.device(device), chunk=job.chunk, compat=job.compat)
-    estimator = WordsEstimator(networks.body, focal_px, centre_px, job.height_m)
-    return VibeRoad(reader, estimator, smpl_marks(networks.body), job)
+    folders, place = (*([Path(job.models)] if job.models else []), models.default_folder()), torch.device(device)
+    if job.estimator == "vibe":
+        networks = open_networks(*folders)
+        reader = VibeReader(networks, place, chunk=job.chunk, compat=job.compat)
+        estimator = WordsEstimator(networks.body, focal_px, centre_px, job.height_m)
+        return VibeRoad(reader, estimator, smpl_marks(networks.body), job)
+    windowed = open_tcmr(*folders, repeat_ends=job.compat)
+    estimator = WordsEstimator(windowed.body, focal_px, centre_px, job.height_m)
+    return WindowRoad(WindowReader(windowed, place, exact=job.compat), estimator, smpl_marks(windowed.body), job)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""VIBE with an image network of a thousandth of the size: fast, and everything else as it is."""
+"""The estimators with an image network of a thousandth of the size: fast, and everything else as it is."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from backend.body.model import from_arrays
 from backend.estimators.vibe.files import Networks
+from backend.estimators.windowed.networks import TcmrNetwork, WindowNetworks
 from backend.networks.resnet import FEATURES
 from tests.published_bodies import make_arrays
-from tests.published_files import random_vibe
+from tests.published_files import random_tcmr, random_vibe
 
 
 class SmallEncoder(nn.Module):
@@ -39,3 +40,13 @@ def small_networks() -> Networks:
     """Networks of random weights; each call's encoder is its own."""
     vibe, body = _rest()
     return Networks(SmallEncoder().eval(), vibe, body)
+
+
+@lru_cache(maxsize=1)
+def _tcmr():
+    return random_tcmr(0, 128)
+
+
+def small_tcmr(*, repeat_ends: bool = False) -> WindowNetworks:
+    """TCMR of random weights, an eighth as wide."""
+    return WindowNetworks(SmallEncoder().eval(), TcmrNetwork(_tcmr(), repeat_ends=repeat_ends), _rest()[1])

@@ -72,6 +72,7 @@ class Studio:
     folder: Path
     events: list[Event] = field(default_factory=list)
     cast: Cast | None = None
+    _videos: dict[int, Path] = field(default_factory=dict)
 
     @property
     def take(self) -> Path:
@@ -85,7 +86,10 @@ class Studio:
         **options: Any,
     ) -> Captured:
         """Runs the pipeline; the flag is set after the first event of which ``stop`` says so."""
-        video = self.make_video(count=count, size=SIZE)
+        if count not in self._videos:  # the encoder's threads make it a little different each time
+            (self.folder / str(count)).mkdir()
+            self._videos[count] = self.make_video(name=f"{count}/made.mp4", count=count, size=SIZE)
+        video = self._videos[count]
         self.monkeypatch.setattr(pipeline, "open_people", lambda job: cast)
         self.cast, self.events, flag = cast, [], Flag()
 

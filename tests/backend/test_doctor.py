@@ -29,7 +29,8 @@ def states(diagnosis) -> dict[str, str]:
 def test_without_models_the_estimator_says_why_and_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("VIBE_MODELS", str(tmp_path / "default"))
     record = json.loads(diagnose(tmp_path).to_json())
-    estimator, _ = record["estimators"]
+    estimator, *others = record["estimators"]
+    assert [other["name"] for other in others] == ["vibe", "tcmr", "dts-vibe"]
     assert record["capture_works"] is estimator["available"] is False
     assert estimator["name"] == "keypoints"
     assert estimator["reason"].startswith("pose_detection.tflite: missing")
@@ -72,7 +73,7 @@ class TestVibe:
         monkeypatch.setenv("VIBE_MODELS", str(tmp_path / "default"))
         monkeypatch.setattr(doctor, "_network", lambda package: Finding(package, "ok", "1"))
         monkeypatch.setattr(doctor, "_devices", lambda with_torch: iter([doctor.Device("cpu", "Processor")]))
-        return lambda: diagnose(whole).vibe
+        return lambda: diagnose(whole).networks[0]
 
     def put(self, folder, *names):
         (folder / "vibe_data").mkdir()
@@ -94,6 +95,17 @@ class TestVibe:
         assert vibe() == doctor.EstimatorState("vibe", "VIBE (published weights)", True)
         assert json.loads(diagnose(whole).to_json())["estimators"][1]["available"] is True
         assert "VIBE" in diagnose(whole).to_text()
+
+    def test_each_needs_its_own_files(self, vibe, whole):
+        self.put(whole, "spin_model_checkpoint.pth.tar", "tcmr_demo_model.pth.tar", "SMPL_NEUTRAL.pkl")
+        found = {each.name: each for each in diagnose(whole).networks}
+        assert {name: each.available for name, each in found.items()} == {"vibe": False, "tcmr": True, "dts-vibe": True}
+        assert found["vibe"].reason.endswith("missing: vibe_model_wo_3dpw.pth.tar")
+        assert found["tcmr"].label == "TCMR (published weights)"
+        assert found["dts-vibe"].label == "DTS-VIBE (a network of your own)"
+        (told,) = [line for line in diagnose(whole).to_text().splitlines() if "DTS-VIBE" in line]
+        assert told.startswith("ok")
+        assert "preset dts_vibe" in told
 
     def test_the_body_may_lie_in_the_default_folder(self, vibe, whole, tmp_path):
         self.put(whole, "spin_model_checkpoint.pth.tar", "vibe_model_wo_3dpw.pth.tar")
@@ -130,5 +142,7 @@ class TestVibe:
         diagnosis = diagnose(whole / "typo")
         told = [finding.detail for finding in diagnosis.findings if finding.subject == "folder"]
         assert told == [f"There is no folder {whole / 'typo'}."]
-        assert diagnosis.vibe.reason.startswith(f"published files: There is no folder {whole / 'typo'}. missing: ")
+        assert diagnosis.networks[0].reason.startswith(
+            f"published files: There is no folder {whole / 'typo'}. missing: "
+        )
         assert "folder" not in states(diagnose(whole))

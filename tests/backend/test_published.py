@@ -18,7 +18,7 @@ from backend.__main__ import main
 from backend.body.smpl_files import read_smpl
 from backend.model_list import list_files
 from backend.models import MODEL_FILES
-from backend.published import LICENCE, PUBLISHED, PublishedFiles, find_published, missing, require, sex_of
+from backend.published import LICENCE, PUBLISHED, USED, PublishedFiles, find_published, missing, require, sex_of
 from tests.published_bodies import make_arrays, make_regressors, make_smpl_pkl
 from vibe_blender.contract.errors import CaptureError
 
@@ -48,11 +48,12 @@ def shipped(monkeypatch) -> dict[str, bytes]:
 def made(tmp_path_factory) -> Path:
     """One file of each kind, in its published name."""
     pytest.importorskip("torch", reason="the network packages are not installed")
-    from tests.published_files import make_mean_params, make_spin, make_vibe
+    from tests.published_files import make_mean_params, make_spin, make_tcmr, make_vibe
 
     folder = tmp_path_factory.mktemp("made")
     make_spin(folder / SLOTS["spin"], seed=1)
     make_vibe(folder / SLOTS["vibe"], seed=2)
+    make_tcmr(folder / SLOTS["tcmr"], seed=4)
     make_mean_params(folder / SLOTS["mean_params"], seed=3)
     make_smpl_pkl(folder / SLOTS["smpl"])
     make_regressors(folder)
@@ -86,7 +87,7 @@ class TestByName:
         put(tmp_path / "models", *(layout.format(name) for name in SLOTS.values()))
         files = find_published(tmp_path / "models")
         assert names(files) == SLOTS
-        assert missing(files, "vibe") == []
+        assert all(missing(files, estimator) == [] for estimator in USED)
 
     def test_spread_as_several_projects_have_them(self, tmp_path):
         put(
@@ -104,6 +105,12 @@ class TestByName:
         files = find_published(tmp_path)
         assert files.vibe == tmp_path / "deep" / "vibe_model_wo_3dpw.pth.tar"
         assert files.smpl == tmp_path / "deep" / "SMPL_NEUTRAL.npz"
+
+    def test_tcmr_s_demo_comes_before_those_of_its_tables(self, tmp_path):
+        put(tmp_path, "tcmr_table4_mpii3dd_h36m_test.pth.tar")
+        assert find_published(tmp_path).tcmr == tmp_path / "tcmr_table4_mpii3dd_h36m_test.pth.tar"
+        put(tmp_path, "tcmr_table6_3dpw_test.pth.tar", "deep/TCMR_demo_model.pth")
+        assert find_published(tmp_path).tcmr == tmp_path / "deep" / "TCMR_demo_model.pth"
 
     def test_earlier_folders_come_first(self, tmp_path):
         first, second = put(tmp_path / "a", SLOTS["vibe"]), put(tmp_path / "b", SLOTS["vibe"], SLOTS["spin"])
@@ -130,19 +137,29 @@ class TestByName:
 class TestByContent:
     def test_renamed_files_are_known(self, made, tmp_path):
         renamed = {
-            "spin": "spin (1).pt", "vibe": "best.pth", "mean_params": "mean.npz", "smpl": "body.pkl",
-            "regressor_extra": "nine.npy", "regressor_h36m": "seventeen.npy",
+            "spin": "spin (1).pt", "vibe": "best.pth", "tcmr": "other.pth.tar", "mean_params": "mean.npz",
+            "smpl": "body.pkl", "regressor_extra": "nine.npy", "regressor_h36m": "seventeen.npy",
         }  # fmt: skip
         for slot, name in renamed.items():
             shutil.copy(made / SLOTS[slot], tmp_path / name)
         assert names(find_published(tmp_path)) == renamed
 
     def test_checkpoints_as_torch_writes_them_now(self, made, tmp_path):
-        from tests.published_files import make_spin, make_vibe
+        from tests.published_files import make_spin, make_tcmr, make_vibe
 
         make_spin(tmp_path / "a.pth", zipped=True)
         make_vibe(tmp_path / "b.pth", zipped=True)
-        assert names(find_published(tmp_path)) == {"spin": "a.pth", "vibe": "b.pth"}
+        make_tcmr(tmp_path / "c.pth", zipped=True)
+        assert names(find_published(tmp_path)) == {"spin": "a.pth", "vibe": "b.pth", "tcmr": "c.pth"}
+
+    @pytest.mark.parametrize("encoder", ["gru", "tcmr"])
+    def test_a_network_of_the_user_s_own_is_no_published_one(self, tmp_path, encoder):
+        pytest.importorskip("torch", reason="the network packages are not installed")
+        from backend.own_networks import Architecture, build, save_own
+
+        architecture = Architecture(encoder, hidden=16)
+        save_own(tmp_path / "best.pt", build(architecture).state_dict(), architecture, "spin", 16, "")
+        assert names(find_published(tmp_path)) == {}
 
     def test_a_converted_body_under_another_name(self, tmp_path):
         np.savez(tmp_path / "mine.npz", **make_arrays())
@@ -157,7 +174,7 @@ class TestByContent:
         content = (made / SLOTS["smpl"]).read_bytes()
         (tmp_path / "SMPL_FEMALE.pkl").write_bytes(content)
         (tmp_path / "with_hands.pkl").write_bytes(content + b"hands_mean")
-        (tmp_path / "tcmr.pth.tar").write_bytes(b"gen_state_dict encoder.gru_cur.weight_ih_l0 encoder.gru.weight_ih_l0")
+        (tmp_path / "half.pth.tar").write_bytes(b"gen_state_dict encoder.gru_cur.weight_ih_l0 encoder.gru.weight_ih_l0")
         (tmp_path / "empty.pkl").touch()
         (tmp_path / "empty.npy").touch()
         (tmp_path / "page.npz").write_text("<html>")
@@ -175,9 +192,11 @@ class TestMissing:
     def test_each_says_where_and_under_which_licence(self, tmp_path):
         absent = missing(find_published(tmp_path), "vibe")
         assert [item.slot for item in absent] == ["spin", "vibe", "smpl"]
-        for item in absent:
+        assert [item.slot for item in missing(find_published(tmp_path), "tcmr")] == ["spin", "tcmr", "smpl"]
+        assert [item.slot for item in missing(find_published(tmp_path), "dts-vibe")] == ["spin", "smpl"]
+        for item in PUBLISHED:
             assert item.licence == "research, non-commercial"
-            assert re.search(r"github\.com/mkocabas/VIBE|smpl\.is\.tue\.mpg\.de", item.source)
+            assert re.search(r"github\.com/(mkocabas/VIBE|hongsukchoi/TCMR)|smpl\.is\.tue\.mpg\.de", item.source)
 
     def test_require(self, tmp_path):
         put(tmp_path, SLOTS["spin"], SLOTS["vibe"])
@@ -216,9 +235,9 @@ class TestMissing:
     @pytest.mark.parametrize(
         ("name", "slots", "end"),
         [
-            ("SMPL_MALE.pkl", {"smpl"}, " SMPL_MALE.pkl is there, but VIBE needs the neutral body."),
-            ("smpl/basicModel_f_lbs_10_207_0_v1.0.0.pkl", {"smpl"}, "there, but VIBE needs the neutral body."),
-            ("SMPL_FEMALE.npz", {"spin", "smpl"}, " SMPL_FEMALE.npz is there, but VIBE needs the neutral body."),
+            ("SMPL_MALE.pkl", {"smpl"}, " SMPL_MALE.pkl is there, but the neutral body is needed."),
+            ("smpl/basicModel_f_lbs_10_207_0_v1.0.0.pkl", {"smpl"}, "there, but the neutral body is needed."),
+            ("SMPL_FEMALE.npz", {"spin", "smpl"}, " SMPL_FEMALE.npz is there, but the neutral body is needed."),
             ("vibe_data.zip", {"spin"}, " vibe_data.zip is there, but it has to be unpacked."),
             ("SMPL_MALE.pkl", {"spin"}, "spin_model_checkpoint.pth.tar is not in {}."),
             ("other.zip", {"smpl"}, "SMPL_NEUTRAL.pkl is not in {}."),
@@ -236,7 +255,12 @@ class TestList:
         assert main(["models", "list", "--models", str(tmp_path)]) == 0
         out = capsys.readouterr().out
         assert "vibe: missing spin_model_checkpoint.pth.tar, vibe_model_wo_3dpw.pth.tar, SMPL_NEUTRAL.pkl\n" in out
-        assert out.count(f"licence: {LICENCE}") == len(PUBLISHED)
+        assert "tcmr: missing spin_model_checkpoint.pth.tar, tcmr_demo_model.pth.tar, SMPL_NEUTRAL.pkl\n" in out
+        assert "dts-vibe: missing spin_model_checkpoint.pth.tar, SMPL_NEUTRAL.pkl\n" in out
+        assert "nobody publishes the weights of DTS-VIBE" in out
+        assert "preset dts_vibe" in out
+        assert "Put the files of vibe, tcmr and dts-vibe into a folder" in out
+        assert out.count(f"licence: {LICENCE}") == sum(map(len, USED.values()))
         assert "smpl_mean_params.npz: missing (not needed for a capture)" in out
         assert "name it with --models" in out
 
@@ -244,7 +268,7 @@ class TestList:
         put(tmp_path / "data", *SLOTS.values())
         assert main(["models", "list", "--models", str(tmp_path)]) == 0
         out = capsys.readouterr().out
-        assert "vibe: complete\n" in out
+        assert all(f"\n{estimator}: complete\n" in out for estimator in USED)
         assert "into a folder" not in out
         assert str(tmp_path / "data" / SLOTS["vibe"]) in out
 
@@ -260,7 +284,7 @@ class TestList:
         assert record["vibe", SLOTS["spin"]]["state"] == "missing"
 
     def test_what_is_complete_without_the_optional_files_asks_for_nothing(self, tmp_path, capsys):
-        put(tmp_path, SLOTS["spin"], SLOTS["vibe"], SLOTS["smpl"])
+        put(tmp_path, SLOTS["spin"], SLOTS["vibe"], SLOTS["tcmr"], SLOTS["smpl"])
         assert main(["models", "list", "--models", str(tmp_path)]) == 0
         out = capsys.readouterr().out
         assert "vibe: complete\n" in out
@@ -285,7 +309,9 @@ class TestList:
 
     def test_what_is_fetched_comes_first_and_names_its_size(self, tmp_path):
         listed = list_files(tmp_path)
-        assert [file.estimator for file in listed] == ["keypoints"] * 2 + ["vibe"] * len(PUBLISHED)
+        assert [file.estimator for file in listed] == ["keypoints"] * 2 + [
+            name for name, used in USED.items() for _ in used
+        ]
         assert all(bool(file.bytes) == (file.estimator == "keypoints") for file in listed)
 
 

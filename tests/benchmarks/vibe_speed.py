@@ -44,7 +44,7 @@ PLAIN = (
     + """
 import cv2, torch
 from backend.estimators.vibe import choose_device, open_networks
-from backend.estimators.vibe.reading import box_of
+from backend.estimators.vibe.gathering import box_of
 from backend.person_crops import cut_out, square_around
 from backend.roads import open_people
 from backend.video import read_frames

@@ -171,6 +171,11 @@ class TakeWriter:
         with translated(self._part, writing=False):
             return take_tables.read(self._database, owner, name)
 
+    def rows(self, owner: int, name: str, first: int, last: int) -> NDArray[Any]:
+        """The rows from ``first`` to ``last`` of what ``append`` stored under this name; others are not read."""
+        with translated(self._part, writing=False):
+            return take_tables.read_rows(self._database, owner, name, first, last)
+
     def names(self, owner: int) -> list[str]:
         """The names of the evidence that an owner has."""
         return sorted(name for known, name in self._chunks if known == owner)

@@ -20,7 +20,7 @@ from .take_errors import damaged
 TAKE_VERSION = 1
 _APPLICATION_ID = 0x56494245  # "VIBE"
 _MAX_VALUES = 1 << 28
-_DTYPES = {"<f4", "<f8", "<i4", "<i8", "|u1", "|b1"}
+_DTYPES = {"<f2", "<f4", "<f8", "<i4", "<i8", "|u1", "|b1"}
 _SCHEMA = {
     "meta": "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "arrays": """CREATE TABLE arrays (
@@ -135,6 +135,22 @@ def read(database: sqlite3.Connection, owner: int, name: str) -> NDArray[Any] | 
     )
     chunks = [_decode(*row) for row in rows]
     return np.concatenate(chunks) if chunks else None
+
+
+def read_rows(database: sqlite3.Connection, owner: int, name: str, first: int, last: int) -> NDArray[Any]:
+    """The rows from ``first`` to ``last`` of an array that has them; other chunks stay where they are."""
+    parts, begin = [], 0
+    for chunk, shape in database.execute(
+        "SELECT chunk, shape FROM arrays WHERE owner = ? AND name = ? ORDER BY chunk", (owner, name)
+    ).fetchall():
+        end = begin + json.loads(shape)[0]
+        if begin < last and first < end:
+            row = database.execute(
+                "SELECT dtype, shape, data FROM arrays WHERE owner = ? AND name = ? AND chunk = ?", (owner, name, chunk)
+            ).fetchone()
+            parts.append(_decode(*row)[max(first - begin, 0) : last - begin])
+        begin = end
+    return np.concatenate(parts)
 
 
 def _decode(dtype: str, shape: str, data: bytes) -> NDArray[Any]:

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
-NAMES = {"keypoints": "Keypoints", "vibe": "VIBE"}
+NAMES = {"keypoints": "Keypoints", "vibe": "VIBE", "tcmr": "TCMR", "dts-vibe": "DTS-VIBE"}
 """The estimators as people call them."""
 LIMIT = "non-commercial research"
 _NOTICES = {
     "vibe": "Captured with the published weights of VIBE and the SMPL body, which are for non-commercial scientific "
     "research.",
+    "tcmr": "Captured with the published weights of TCMR and the SMPL body, which are for non-commercial scientific "
+    "research.",
+    "dts-vibe": "Captured with the published weights of SPIN and the SMPL body, which are for non-commercial "
+    "scientific research.",
 }
 
 

@@ -8,6 +8,7 @@ bodies of them (reading), and these become motion in the camera's frame (estimat
 from .devices import choose_device
 from .estimator import WordsEstimator
 from .files import open_networks
+from .gathering import CropReader
 from .reading import VibeReader
 
-__all__ = ["VibeReader", "WordsEstimator", "choose_device", "open_networks"]
+__all__ = ["CropReader", "VibeReader", "WordsEstimator", "choose_device", "open_networks"]

@@ -45,13 +45,13 @@ def choose_device(wanted: str) -> Choice:
     name = wanted if wanted != "auto" else next(name for name, is_there in there.items() if is_there)
     if not there[name]:
         return Choice(
-            torch.device("cpu"), f"There is no {name} device that this PyTorch can use: VIBE runs on the CPU."
+            torch.device("cpu"), f"There is no {name} device that this PyTorch can use: the networks run on the CPU."
         )
     try:
         ones = torch.ones(1, 3, 8, 8, device=name)
         torch.nn.functional.conv2d(ones, ones).item()
     except RuntimeError as error:  # a driver or a chip that this PyTorch was not built for
-        return Choice(torch.device("cpu"), f"{name} does not work, VIBE runs on the CPU: {first_line(error)}")
+        return Choice(torch.device("cpu"), f"{name} does not work, the networks run on the CPU: {first_line(error)}")
     return Choice(torch.device(name))
 
 

@@ -77,7 +77,7 @@ class Encoder:
         if self.device.type == "cpu":
             raise CaptureError(
                 "out_of_memory",
-                "There is not enough memory for VIBE's image network.",
+                "There is not enough memory for the image network.",
                 "Close other programs, then go on with `--resume`.",
             )
         why = f"The memory of {self.device.type} does not suffice" if memory else f"{self.device.type} failed"
@@ -87,7 +87,7 @@ class Encoder:
             raise CaptureError(
                 "device_failed", f"{why}: {first_line(error)}", "Go on with `--resume --device cpu`."
             ) from worse
-        self.warnings.append(f"{why}: VIBE goes on on the CPU." + ("" if memory else f" ({first_line(error)})"))
+        self.warnings.append(f"{why}: the networks go on on the CPU." + ("" if memory else f" ({first_line(error)})"))
         self.device, self._rough = torch.device("cpu"), None
         self.batch = batch_size(self.device)
         self.half = None if self.half else self.half  # the CPU's half is another

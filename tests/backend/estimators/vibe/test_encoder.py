@@ -123,7 +123,7 @@ def test_without_memory_on_the_gpu_the_cpu_takes_over(monkeypatch: pytest.Monkey
     assert given == [3, 1, 3]
     assert found.device == CPU
     assert found.batch == batch_size(CPU)
-    assert found.warnings == ["The memory of meta does not suffice: VIBE goes on on the CPU."]
+    assert found.warnings == ["The memory of meta does not suffice: the networks go on on the CPU."]
 
 
 def test_what_a_gpu_did_before_its_memory_was_full_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +143,8 @@ def test_what_a_gpu_cannot_do_the_cpu_does(monkeypatch: pytest.MonkeyPatch, half
     monkeypatch.setattr(found, "_half_will_do", lambda some: trials.append(found.device.type) or found.device == META)
     elsewhere(monkeypatch, found, 0, NotImplementedError("The operator 'aten::x' is not implemented.\nMore."))
     assert found.encode(crops(3)).shape == (3, 2048)
-    assert found.warnings == ["meta failed: VIBE goes on on the CPU. (The operator 'aten::x' is not implemented.)"]
+    why = "(The operator 'aten::x' is not implemented.)"
+    assert found.warnings == [f"meta failed: the networks go on on the CPU. {why}"]
     assert found.half is False
     assert trials == (["meta"] if half is None else [])
 

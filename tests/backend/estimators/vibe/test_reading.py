@@ -9,7 +9,7 @@ import torch
 
 from backend.crops import Region
 from backend.estimators.vibe import VibeReader
-from backend.estimators.vibe.reading import box_of
+from backend.estimators.vibe.gathering import box_of
 from backend.estimators.words import Spoken
 from backend.landmarks import POINT_COUNT, Landmarks
 from backend.person_crops import cut_out, square_around

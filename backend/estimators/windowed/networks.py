@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""The networks that read windows of frames, each with what a capture has to know of it, and their files."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from backend.body.model import BodyModel
+from backend.body.smpl_files import read_smpl
+from backend.checkpoints import load_image_encoder, load_tcmr
+from backend.networks.regressor import Regressed
+from backend.networks.resnet import ResNet50
+from backend.networks.tcmr import WINDOW, Tcmr
+from backend.person_crops import TCMR_ENLARGED
+from backend.published import find_published, require
+
+
+class WindowNetwork(ABC):
+    """A network that says of each frame of a clip what the frames around it tell.
+
+    Attributes:
+        length: how many frames it looks at; what it says of a frame never depends on one farther away than that.
+        stride: how far apart its windows are.
+        reads_flow: whether it needs to know how pictures move.
+        enlarged_by: how much larger its crops are than the squares around people.
+    """
+
+    stride, reads_flow, enlarged_by = 1, False, TCMR_ENLARGED
+
+    def __init__(self, network: nn.Module, length: int) -> None:
+        """Prepares a network in eval mode that has learned from windows of ``length`` frames."""
+        self._module, self.length = network, length
+
+    def to(self, device: torch.device) -> None:
+        """Moves it."""
+        self._module.to(device)
+
+    @abstractmethod
+    def over(self, features: Tensor, flow: Tensor | None) -> Regressed:
+        """Bodies (F, …) of a clip: (F, 2048) and, where it reads flow, (F, 2, 56, 56), on the network's device."""
+
+    @abstractmethod
+    def alone(self, features: Tensor) -> Regressed:
+        """Bodies (B, …) of frames (B, 2048) each of which lasts for a whole window."""
+
+
+class TcmrNetwork(WindowNetwork):
+    """TCMR, whose windows are one frame apart."""
+
+    def __init__(self, network: Tcmr, length: int = WINDOW, *, repeat_ends: bool = False) -> None:
+        """Prepares a network; with ``repeat_ends`` a clip's first and last frames are said as in the published demo."""
+        super().__init__(network, length)
+        self._network, self._repeat_ends = network, repeat_ends
+
+    def over(self, features: Tensor, flow: Tensor | None) -> Regressed:
+        """As ``WindowNetwork``."""
+        return self._network.over(features, repeat_ends=self._repeat_ends, length=self.length)[0]
+
+    def alone(self, features: Tensor) -> Regressed:
+        """As ``WindowNetwork``."""
+        return _frame(self._network(features[:, None].expand(-1, self.length, -1))[0], 0)
+
+
+@dataclass(frozen=True)
+class WindowNetworks:
+    """What an estimator that reads windows is made of, on the CPU, in eval mode.
+
+    Attributes:
+        encoder: crops to features.
+        network: features of a clip to bodies.
+        body: SMPL's, to which the bodies belong.
+    """
+
+    encoder: ResNet50
+    network: WindowNetwork
+    body: BodyModel
+
+
+def open_tcmr(*folders: Path, repeat_ends: bool = False) -> WindowNetworks:
+    """TCMR out of the published files in folders, earlier ones first.
+
+    Raises:
+        CaptureError: a file is missing, damaged, unsafe or another than its name says.
+    """
+    files = find_published(*folders)
+    spin, tcmr, smpl = require(files, "spin", "tcmr", "smpl")
+    network = TcmrNetwork(load_tcmr(tcmr, spin, files.mean_params), repeat_ends=repeat_ends)
+    return WindowNetworks(load_image_encoder(spin), network, read_smpl(smpl))
+
+
+def _frame(said: Regressed, index: int) -> Regressed:
+    """One frame (N, …) of each sequence (N, T, …)."""
+    return Regressed(said.rotations[:, index], said.betas[:, index], said.camera[:, index])
