@@ -17,7 +17,7 @@ WINDOW = 16
 _LAYERS, _BRANCHES = 2, 3
 _SHORTEST = 3
 _AT_ONCE = 256
-"""Windows a batch: enough to keep a processor busy, in about 150 MiB however long the clip is."""
+"""Windows a batch: enough to keep a processor busy, in about 120 MiB however long the clip is."""
 
 
 class Attention(nn.Module):
