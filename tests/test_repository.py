@@ -32,8 +32,8 @@ NEED_TORCH = (
     "backend.networks.vibe", "backend.body.axis_angles", "backend.body.rotation6d", "backend.body.smpl",
     "backend.checkpoints", "backend.estimators.vibe", "backend.flow_networks", "backend.own_networks",
     *(f"backend.training.{name}" for name in (
-        "augment", "bodies", "clips", "config", "curves", "distributed", "features", "feeding", "flow_loss", "losses", "measuring",
-        "mixing", "networks", "prepare.human36m", "prepare.insta_variety", "prepare.joint_orders",
+        "augment", "bodies", "clips", "config", "curves", "distributed", "features", "feeding", "flow_loss", "losses",
+        "measuring", "mixing", "networks", "prepare.human36m", "prepare.insta_variety", "prepare.joint_orders",
         "prepare.mpi_inf_3dhp", "prepare.penn_action", "prepare.posetrack", "prepare.rendered", "prepare.threedpw",
         "state", "testing", "trainer",
     )),

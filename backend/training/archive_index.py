@@ -56,8 +56,9 @@ COLUMNS = (
 where there is no camera. ``betas``: of SMPL. ``trans``: metres, as AMASS has it. ``boxes``: centre x, y, width, height,
 pixels. ``intrinsics``: focal length x, y and centre x, y, pixels. ``contacts``: left and right foot, 0..1. ``frames``:
 of the video. ``pictures``: first byte and length of a JPEG in ``images.bin``, 0 where there is none;
-``picture_boxes``: left, top, width, height, pixels, of what it shows of the full frame. ``flow``: from each frame to the
-one before it, of the crop that features are of, as ``backend.flow`` has it: pixels of 224, u, v; 0 in first frames."""
+``picture_boxes``: left, top, width, height, pixels, of what it shows of the full frame. ``flow``: from each frame to
+the one before it, of the crop that features are of, as ``backend.flow`` has it: pixels of 224, u, v; 0 in first
+frames."""
 BY_NAME = {column.name: column for column in COLUMNS}
 
 

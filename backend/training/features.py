@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from backend.checkpoints import load_image_encoder
 from backend.networks.resnet import COLOUR_MEAN, COLOUR_SPREAD, ResNet50
+from backend.person_crops import Features
 
 
 class SpinEncoder:
     """The encoder at work, on a GPU where there is one."""
+
+    name: Features = "spin"
 
     def __init__(self, encoder: ResNet50, device: torch.device | None = None) -> None:
         """Takes a network over.

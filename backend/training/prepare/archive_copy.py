@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.flow import Flow, FlowMethod, flow_of
-from backend.person_crops import Features
 from backend.training.archive import ArchiveWriter, ClipArchive, Sequence
 from backend.training.picture_crops import KeptPicture, crop_of, kept_picture, square_of
 from vibe_blender.contract.errors import CaptureError
@@ -29,7 +28,6 @@ def add_columns(
     out: Path,
     *,
     encoder: Encoder | None = None,
-    encoder_is: Features = "spin",
     flow: FlowMethod | None = None,
     images: bool = False,
     progress: Callable[[int, int, int], None] = lambda *_: None,
@@ -42,7 +40,6 @@ def add_columns(
         archive: with pictures and boxes.
         out: folder of the copy.
         encoder: makes features; None keeps those there are.
-        encoder_is: which network that is.
         flow: finds flow; None keeps what there is.
         images: whether the copy has the pictures too.
         progress: is told sequences done, all of them, and frames so far.
@@ -59,7 +56,7 @@ def add_columns(
             "no_pictures", f"{archive.folder} has no pictures of people.", "Prepare the dataset with --images."
         )
     kept = tuple(name for name in archive.columns if name not in (*made, *_PICTURES))
-    facts = replace(archive.facts, features=encoder_is) if encoder else archive.facts
+    facts = replace(archive.facts, features=encoder.name) if encoder else archive.facts
     writer = ArchiveWriter(out, facts, (*kept, *made, *(_PICTURES if images else ())))
     keep_choices(writer, {"flow": flow.name if flow else None})
     frames = 0

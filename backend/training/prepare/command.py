@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from backend.flow import FlowMethod
     from backend.training.archive import ClipArchive
 
-    from .preparing import Dataset
+    from .preparing import Dataset, Encoder
 
 MODULES = {
     "amass": "amass", "3dpw": "threedpw", "penn-action": "penn_action", "posetrack": "posetrack",
@@ -28,6 +28,8 @@ ARCHIVE = "archive"
 """Instead of a dataset's name: an archive whose pictures are to get features or flow."""
 RENDERED = "rendered"
 """Instead of a dataset's name: our own, made of motions."""
+LANDMARKS = "landmarks"
+"""Instead of a checkpoint for features."""
 _LEAST_SECONDS = 0.1
 
 
@@ -48,7 +50,13 @@ def add_prepare_arguments(command: argparse.ArgumentParser) -> None:
     add("--limit", type=_count, metavar="N", help="so many recordings only")
     add("--shortest", type=_count, default=16, metavar="FRAMES", help="leave shorter sequences out (16)")
     add("--fps", type=_count, metavar="N", help="thin sequences to about so many frames a second")
-    add("--features", default="", metavar="SPIN.pth.tar", help="add features, by SPIN's published checkpoint")
+    add(
+        "--features",
+        default="",
+        metavar="SPIN.pth.tar",
+        help=f"add features, by SPIN's published checkpoint, or {LANDMARKS}: by BlazePose, whose files "
+        "`vibe models fetch` gets",
+    )
     add("--flow", action="store_true", help="add optical flow of people's crops, which dts-vibe learns from")
     add("--raft", default="", metavar="RAFT.pth", help="flow by RAFT, with weights that torchvision publishes")
     add("--images", action="store_true", help="keep the pictures of people")
@@ -69,7 +77,7 @@ def prepare(options: argparse.Namespace) -> str:
     Raises:
         CaptureError: as of ``preparing.prepare``, ``archive_copy.add_columns`` or ``flow_networks.load_raft``.
     """
-    raw, out, spin = Path(options.raw), Path(options.out), Path(options.features) if options.features else None
+    raw, out = Path(options.raw), Path(options.out)
     if options.models and options.dataset != "3dpw":
         options.refuse("--models is for 3dpw only")
     if options.dataset != RENDERED and (options.only or options.exclude or options.backgrounds or options.set):
@@ -78,24 +86,19 @@ def prepare(options: argparse.Namespace) -> str:
     if options.dataset == RENDERED:
         archive = _render(options, raw, out, line)
     elif options.dataset == ARCHIVE:
-        archive = _copy(options, raw, out, spin, line)
+        archive = _copy(options, raw, out, line)
     else:
         from .preparing import Options
         from .preparing import prepare as prepare_dataset
 
-        encoder = None
-        if spin is not None:
-            from backend.training.features import spin_encoder
-
-            encoder = spin_encoder(spin)
         choices = Options(
             split=options.split, limit=options.limit, shortest=options.shortest, fps=options.fps,
             images=options.images, body=Path(options.models) if options.models else None,
         )  # fmt: skip
         dataset = find_dataset(options.dataset)
         archive = prepare_dataset(
-            dataset, raw, out, choices, encoder, lambda state: line.show(state.done, state.total, state.frames),
-            _flow_method(options),
+            dataset, raw, out, choices, _encoder(options),
+            lambda state: line.show(state.done, state.total, state.frames), _flow_method(options),
         )  # fmt: skip
     line.end()
     sequences = "1 sequence" if len(archive.sequences) == 1 else f"{len(archive.sequences)} sequences"
@@ -106,6 +109,19 @@ def find_dataset(name: str) -> Dataset:
     """A dataset by its name on the command line."""
     dataset: Dataset = importlib.import_module(f".{MODULES[name]}", __package__).DATASET
     return dataset
+
+
+def _encoder(options: argparse.Namespace) -> Encoder | None:
+    """What makes features, None where none are asked for."""
+    if not options.features:
+        return None
+    if options.features == LANDMARKS:
+        from backend.training.landmark_features import landmark_encoder
+
+        return landmark_encoder()
+    from backend.training.features import spin_encoder
+
+    return spin_encoder(Path(options.features))
 
 
 def _flow_method(options: argparse.Namespace) -> FlowMethod | None:
@@ -120,21 +136,17 @@ def _flow_method(options: argparse.Namespace) -> FlowMethod | None:
     return None
 
 
-def _copy(options: argparse.Namespace, raw: Path, out: Path, spin: Path | None, line: _Line) -> ClipArchive:
+def _copy(options: argparse.Namespace, raw: Path, out: Path, line: _Line) -> ClipArchive:
     from backend.training.archive import open_archive
 
     from .archive_copy import add_columns
 
     if options.split or options.limit or options.fps:
         options.refuse("--split, --limit and --fps are for datasets only")
-    flow, encoder = _flow_method(options), None
-    if spin is not None:
-        from backend.training.features import spin_encoder
-
-        encoder = spin_encoder(spin)
-    elif flow is None:
+    flow, encoder = _flow_method(options), _encoder(options)
+    if flow is None and encoder is None:
         raise CaptureError(
-            "bad_option", "An archive is copied to give it features or flow.", "Name SPIN's with --features, or --flow."
+            "bad_option", "An archive is copied to give it features or flow.", "Add --features or --flow."
         )
     return add_columns(open_archive(raw), out, encoder=encoder, flow=flow, images=options.images, progress=line.show)
 

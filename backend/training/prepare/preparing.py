@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.flow import Flow, FlowMethod, flow_of
-from backend.person_crops import cut_out, square_around
+from backend.person_crops import Features, cut_out, square_around
 from backend.training.archive import ArchiveWriter, ClipArchive, Facts
 from vibe_blender.contract.errors import CaptureError
 
@@ -27,6 +27,10 @@ BATCH = 64
 
 class Encoder(Protocol):
     """An image encoder."""
+
+    @property
+    def name(self) -> Features:
+        """Which one."""
 
     def encode(self, crops: NDArray[np.uint8]) -> NDArray[np.float16]:
         """(B, 2048) features of crops (B, 224, 224, 3) RGB."""
@@ -167,7 +171,8 @@ def _writer(
     columns += ("features",) if encoder is not None else ()
     columns += ("flow",) if flow is not None else ()
     columns += ("pictures", "picture_boxes") if options.images else ()
-    writer = ArchiveWriter(out, Facts(dataset.name, split, dataset.origin.terms), columns)
+    facts = Facts(dataset.name, split, dataset.origin.terms)
+    writer = ArchiveWriter(out, facts if encoder is None else replace(facts, features=encoder.name), columns)
     chosen = {
         name: None if value is None else str(value) for name, value in asdict(replace(options, limit=None)).items()
     }

@@ -306,6 +306,11 @@ def test_a_run_without_discriminator_and_without_validation(run) -> None:
 
 def test_the_published_discriminator_is_the_default(run, monkeypatch) -> None:
     made = []
-    monkeypatch.setattr(training, "MotionDiscriminator", lambda *asked: made.append(asked) or MotionDiscriminator(*asked))
+
+    def make(*asked: object) -> MotionDiscriminator:
+        made.append(asked)
+        return MotionDiscriminator(*asked)
+
+    monkeypatch.setattr(training, "MotionDiscriminator", make)
     new_trainer(run)
     assert made == [("attention", 32)]

@@ -28,6 +28,8 @@ REPOSITORY = Path(__file__).resolve().parents[4]
 class Middle:
     """Stands for the encoder: what the middle of the crop looks like; keeps the crops."""
 
+    name = "landmarks"
+
     def __init__(self) -> None:
         self.crops: list[np.ndarray] = []
 
@@ -122,12 +124,12 @@ def test_what_there_is_stays(tmp_path):
 
 def test_copies_say_whose_features_they_have(tmp_path):
     archive = write_drifting(tmp_path / "a.clips")
-    landmarks = add_columns(
-        archive, tmp_path / "b.clips", encoder=Middle(), encoder_is="landmarks", images=True
-    )  # fmt: skip
+    landmarks = add_columns(archive, tmp_path / "b.clips", encoder=Middle(), images=True)
     assert landmarks.facts.features == "landmarks"
     assert add_columns(landmarks, tmp_path / "c.clips", flow=Dis()).facts == landmarks.facts
-    assert add_columns(landmarks, tmp_path / "d.clips", encoder=Middle()).facts.features == "spin"
+    spin = Middle()
+    spin.name = "spin"
+    assert add_columns(landmarks, tmp_path / "d.clips", encoder=spin).facts.features == "spin"
 
 
 def test_interrupted_and_gone_on_with(tmp_path, monkeypatch):

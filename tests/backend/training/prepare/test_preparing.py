@@ -32,6 +32,8 @@ REPOSITORY = Path(__file__).resolve().parents[4]
 class Counting:
     """Stands for the image network: features say what the crop looked like."""
 
+    name = "spin"
+
     def __init__(self) -> None:
         self.crops: list[np.ndarray] = []
 
