@@ -6,8 +6,8 @@ take obey its range and ``resume``, and let it grow as the real one does. For th
 says how many there are (``FAKE_FRAMES``), how fast they come (``FAKE_FPS``, 0: at once) and how many people
 (``FAKE_PEOPLE``).
 
-``MODE doctor`` and ``MODE models list`` answer as the real commands do in JSON: VIBE's files are there where files of
-their names are in the folder; PyTorch is, unless ``FAKE_TORCH`` is 0; ``FAKE_GPU`` names a graphics card.
+``MODE doctor`` and ``MODE models list`` answer as the real commands do in JSON: the networks' files are there where
+files of their names are in the folder; PyTorch is, unless ``FAKE_TORCH`` is 0; ``FAKE_GPU`` names a graphics card.
 """
 
 from __future__ import annotations
@@ -201,34 +201,45 @@ def watch(cancelled: threading.Event) -> None:
 
 
 PUBLISHED = ("spin_model_checkpoint.pth.tar", "vibe_model_wo_3dpw.pth.tar", "SMPL_NEUTRAL.pkl")
-_SOURCES = {"SMPL_NEUTRAL.pkl": "smpl.is.tue.mpg.de or smplify.is.tue.mpg.de, after registration, or vibe_data.zip"}
+NETWORKS = {
+    "vibe": PUBLISHED,
+    "tcmr": ("spin_model_checkpoint.pth.tar", "tcmr_demo_model.pth.tar", "SMPL_NEUTRAL.pkl"),
+    "dts-vibe": ("spin_model_checkpoint.pth.tar", "SMPL_NEUTRAL.pkl"),
+}
+_SOURCES = {
+    "SMPL_NEUTRAL.pkl": "smpl.is.tue.mpg.de or smplify.is.tue.mpg.de, after registration, or vibe_data.zip",
+    "tcmr_demo_model.pth.tar": "the project TCMR (github.com/hongsukchoi/TCMR_RELEASE)",
+}
 _SOURCE = "vibe_data.zip of the project VIBE (github.com/mkocabas/VIBE)"
 
 
 def list_files(folder: Path) -> list[dict]:
     """As ``vibe models list --json``."""
-    states = {name: "present" if (folder / name).is_file() else "missing" for name in PUBLISHED}
     return [
         {
-            "estimator": "vibe", "name": name, "state": state, "needed": True, "purpose": "what VIBE is made of",
-            "source": _SOURCES.get(name, _SOURCE), "licence": "research, non-commercial",
+            "estimator": estimator, "name": name, "state": "present" if (folder / name).is_file() else "missing",
+            "needed": True, "purpose": "what networks are made of", "source": _SOURCES.get(name, _SOURCE),
+            "licence": "research, non-commercial",
         }
-        for name, state in states.items()
+        for estimator, names in NETWORKS.items()
+        for name in names
     ]  # fmt: skip
 
 
 def diagnose(folder: Path) -> dict:
     """As ``vibe doctor --json``."""
-    absent = [file["name"] for file in list_files(folder) if file["state"] == "missing"]
-    reason = f"published files: missing: {', '.join(absent)}" if absent else ""
-    if os.environ.get("FAKE_TORCH") == "0":
-        reason = "torch: not installed; only the network estimators need it"
     devices = [{"name": "cpu", "label": "Processor, 2 cores"}]
     if card := os.environ.get("FAKE_GPU"):
         devices.append({"name": "cuda", "label": card})
-    keypoints = {"name": "keypoints", "label": "Keypoints", "available": True, "reason": "", "remedy": ""}
-    vibe = {"name": "vibe", "label": "VIBE", "available": not reason, "reason": reason, "remedy": "Mend it."}
-    return {"capture_works": True, "findings": [], "devices": devices, "estimators": [keypoints, vibe]}
+    estimators = [{"name": "keypoints", "label": "Keypoints", "available": True, "reason": "", "remedy": ""}]
+    for name, files in NETWORKS.items():
+        absent = [file for file in files if not (folder / file).is_file()]
+        reason = f"published files: missing: {', '.join(absent)}" if absent else ""
+        if os.environ.get("FAKE_TORCH") == "0":
+            reason = "torch: not installed; only the network estimators need it"
+        said = {"name": name, "label": name, "available": not reason, "reason": reason, "remedy": "Mend it."}
+        estimators.append(said)
+    return {"capture_works": True, "findings": [], "devices": devices, "estimators": estimators}
 
 
 def answer(words: list[str]) -> None:

@@ -5,20 +5,24 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import bpy
 
 from . import installing
 from .client.commands import Stopped
 from .client.environment import State
-from .client.readiness import Question, Readiness, ask
+from .client.readiness import Estimator, Question, Readiness, ask
 from .contract.errors import CaptureError
 from .contract.terms import NAMES
 from .places import backend_python, developer_python, own_models, published_folder
+from .properties import NETWORK_FIELDS
 from .redraw import redraw_panels
 
 _TICK_SECONDS = 0.2
 _STOP_SECONDS = 3.0
+_WITHOUT_WEIGHTS = "dts-vibe"
+"""Nobody publishes its weights: what it needs is what any estimator needs with a network of the user's own."""
 
 
 @dataclass
@@ -70,18 +74,39 @@ def available(estimator: str) -> bool:
     return answer is not None and estimator in answer.estimators and answer.estimators[estimator].available
 
 
-def obstacle(estimator: str) -> str:
-    """Why a capture cannot use an estimator, without a full stop; empty where it can, and while nobody knows better."""
-    answer = readiness()
-    if estimator == "keypoints" or answer is None or estimator not in answer.estimators:
+def choosable(estimator: str) -> bool:
+    """Whether there is a way to use it: as it is, or with a network of the user's own."""
+    return available(estimator) or (estimator in NETWORK_FIELDS and available(_WITHOUT_WEIGHTS))
+
+
+def in_effect(estimator: str, network: Path | None) -> str:
+    """The estimator whose needs count: with a network of the user's own the published weights are not needed."""
+    return estimator if network is None else _WITHOUT_WEIGHTS
+
+
+def obstacle(estimator: str, network: Path | None = None) -> str:
+    """Why a capture cannot use an estimator, without a full stop; empty where it can, and while nobody knows better.
+
+    Args:
+        estimator: as in a job.
+        network: the user's own, None for the published one.
+    """
+    if estimator not in NETWORK_FIELDS:
         return ""
-    name, said = NAMES.get(estimator, estimator), answer.estimators[estimator]
-    if said.available:
-        return ""
+    name, answer, whose = NAMES[estimator], readiness(), in_effect(estimator, network)
+    said = answer.estimators.get(whose) if answer is not None else None
+    if answer is not None and said is not None and not said.available:
+        return _lack(name, said, answer)
+    if network is None:
+        return f"{name} needs a network of your own" if estimator == _WITHOUT_WEIGHTS else ""
+    return "" if network.is_file() else f"There is no network {network}"
+
+
+def _lack(name: str, said: Estimator, answer: Readiness) -> str:
     if said.lacks_torch:
         return f"{name} needs the network packages"
     if said.lacks_files:
-        return f"{name} needs files that are not there: {', '.join(file.name for file in answer.missing(estimator))}"
+        return f"{name} needs files that are not there: {', '.join(file.name for file in answer.missing(said.name))}"
     return f"{name} cannot be used. {said.reason}"
 
 

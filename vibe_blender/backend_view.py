@@ -72,7 +72,7 @@ def _draw_failure(layout: bpy.types.UILayout, context: bpy.types.Context, failur
 def draw_networks(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """What adds the packages of the network estimators."""
     size = "a download of 200 MB for the processor, about 3 GB for an NVIDIA card"
-    draw_text(layout, context, f"VIBE runs on PyTorch, which is not installed: {size}.")
+    draw_text(layout, context, f"VIBE, TCMR and DTS-VIBE run on PyTorch, which is not installed: {size}.")
     layout.prop(preferences(context), "torch")
     _draw_download(layout, context, "vibe.add_networks", "Add Network Packages")
 

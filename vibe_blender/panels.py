@@ -12,7 +12,7 @@ from .backend_view import draw_backend
 from .contract.interrupted import interrupted_takes
 from .contract.take_file import final_path
 from .contract.terms import described
-from .estimator_view import draw_devices, draw_estimators
+from .estimator_view import draw_estimators, draw_speed
 from .operators.active import TakeInScene, active_take
 from .operators.presets import VIBE_PT_capture_presets
 from .places import takes_folder
@@ -178,11 +178,7 @@ def _draw_choices(layout: bpy.types.UILayout, context: bpy.types.Context, settin
     header, body = layout.panel("vibe_speed", default_closed=True)
     header.label(text="Speed and Quality")
     if body is not None:
-        if settings.estimator == "vibe":
-            draw_devices(body, settings)
-        else:
-            body.prop(settings, "fast")
-        body.prop(settings, "refine")
+        draw_speed(body, context, settings)
 
 
 def _draw_running(layout: bpy.types.UILayout, running: Session) -> None:

@@ -57,7 +57,7 @@ class VIBE_Preferences(bpy.types.AddonPreferences):
 
     published: StringProperty(  # type: ignore[valid-type]
         name="Published Files",
-        description="Folder of the files that you got from the authors of VIBE and SMPL, in any layout",
+        description="Folder of the files that you got from the authors of VIBE, TCMR, SPIN and SMPL, in any layout",
         subtype="DIR_PATH",
         update=_chosen,
     )
@@ -69,7 +69,7 @@ class VIBE_Preferences(bpy.types.AddonPreferences):
         layout.use_property_split = True
         layout.use_property_decorate = False
         draw_backend(layout.box(), context, everything=True)
-        layout.prop(self, "published", placeholder="Needed for VIBE only")
+        layout.prop(self, "published", placeholder="For VIBE, TCMR and DTS-VIBE")
         layout.prop(self, "takes", placeholder="Beside the video")
         layout.prop(self, "folder", placeholder="Blender's own")
         layout.prop(self, "python", placeholder="Blender's own")

@@ -20,12 +20,28 @@ ESTIMATORS = (
     ),
     (
         "vibe",
-        "VIBE (published weights)",
+        "VIBE",
         "The networks of VIBE and the SMPL body: for non-commercial research, with files that you get from their "
         "authors. Fast on a graphics card",
         1,
     ),
+    (
+        "tcmr",
+        "TCMR",
+        "The networks of TCMR, which look at the frames before and after each, and the SMPL body: for non-commercial "
+        "research, with files that you get from their authors",
+        2,
+    ),
+    (
+        "dts-vibe",
+        "DTS-VIBE",
+        "A network that also sees how the pictures move, and the SMPL body. Nobody has published its weights: it needs "
+        "a network that you have trained",
+        3,
+    ),
 )
+NETWORK_FIELDS = {"vibe": "vibe_network", "tcmr": "tcmr_network", "dts-vibe": "dts_vibe_network"}
+"""The estimators that are networks, and where each has its file of the user's own: none can use another's."""
 # A file keeps the numbers: they stay what they are.
 DEVICES = (
     ("auto", "Automatic", "The fastest there is", 0),
@@ -33,6 +49,15 @@ DEVICES = (
     ("mps", "Apple GPU", "The graphics unit of a Mac", 3),
     ("cpu", "Processor", "The processor only", 1),
 )
+
+
+def _network_field(name: str) -> object:
+    return StringProperty(
+        name="Own Network",
+        description=f"A network for {name} that you have made with `vibe train`; its terms are those of what it has "
+        "learned from",
+        subtype="FILE_PATH",
+    )
 
 
 def _video_chosen(settings: "VIBE_CaptureSettings", context: bpy.types.Context) -> None:
@@ -110,8 +135,26 @@ class VIBE_CaptureSettings(bpy.types.PropertyGroup):
     )
     device: EnumProperty(  # type: ignore[valid-type]
         name="Device",
-        description="Where VIBE runs; one that this machine has not is replaced by the processor",
+        description="Where the networks run; one that this machine has not is replaced by the processor",
         items=DEVICES,
+    )
+    vibe_network: _network_field("VIBE, instead of the published one")  # type: ignore[valid-type]
+    tcmr_network: _network_field("TCMR, instead of the published one")  # type: ignore[valid-type]
+    dts_vibe_network: _network_field("DTS-VIBE, of which none is published")  # type: ignore[valid-type]
+    use_slerp: BoolProperty(  # type: ignore[valid-type]
+        name="Slerp Filter",
+        description="Smooth rotations as TCMR's authors did for some of their figures. It lags; their demo, and the "
+        "clean-up, do without",
+        default=False,
+    )
+    slerp: FloatProperty(  # type: ignore[valid-type]
+        name="Slerp",
+        description="How far each rotation goes from the one before to what the network says: 0.3 in the paper. The "
+        "less, the smoother, and the later",
+        default=0.3,
+        min=0.05,
+        max=1.0,
+        subtype="FACTOR",
     )
     fast: BoolProperty(  # type: ignore[valid-type]
         name="Fast",
@@ -157,6 +200,12 @@ class VIBE_CaptureSettings(bpy.types.PropertyGroup):
         """The chosen video, absolute; None where none is chosen."""
         return Path(bpy.path.abspath(self.video)) if self.video.strip() else None
 
+    def network_path(self, estimator: str = "") -> Path | None:
+        """The user's own network for an estimator, the chosen one where none is named; None for the published one."""
+        field = NETWORK_FIELDS.get(estimator or self.estimator, "")
+        named = getattr(self, field).strip() if field else ""
+        return Path(bpy.path.abspath(named)) if named else None
+
     def video_facts(self) -> VideoFacts | None:
         """What Blender reads of the chosen video; None where it cannot."""
         path = self.video_path()
@@ -172,18 +221,21 @@ class VIBE_CaptureSettings(bpy.types.PropertyGroup):
             video, take: absolute paths.
             models: folder of the estimator's files, empty for the backend's default.
         """
+        network = self.network_path()
         return Job(
             video=str(video),
             take=str(take),
             estimator=self.estimator,
             models=models,
-            device=self.device if self.estimator == "vibe" else "auto",  # Keypoints has no choice
+            device=self.device if self.estimator in NETWORK_FIELDS else "auto",  # Keypoints has no choice
             start=self.start if self.use_range and self.start else None,
             end=self.end if self.use_range and self.end else None,
             people=str(self.people_count) if self.people == "count" else self.people,
             focal_mm=self.focal_mm if self.focal == "mm" else None,
             height_m=self.height_m if self.use_height else None,
             fast=self.fast and self.estimator == "keypoints",
+            network=str(network) if network is not None else "",
+            slerp=self.slerp if self.use_slerp and self.estimator == "tcmr" else None,
             refine=self.refine,
         )
 

@@ -8,7 +8,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from tests.fake_backend import PUBLISHED
+from tests.fake_backend import NETWORKS, PUBLISHED
 from vibe_blender import availability, installing, places
 from vibe_blender.client.environment import State
 from vibe_blender.client.readiness import Device, Estimator, Question, Readiness
@@ -132,6 +132,37 @@ def test_what_stands_in_the_way_is_said_in_words(install_fake_backend, tmp_path,
     answered()
     assert availability.obstacle("vibe") == ""
     assert availability.available("vibe")
+
+
+def test_with_a_network_of_ones_own_the_published_weights_are_not_needed(install_fake_backend, tmp_path) -> None:
+    install_fake_backend("works")
+    folder, own = tmp_path / "published é", tmp_path / "best 走.pt"
+    folder.mkdir()
+    places.preferences().published = str(folder)
+    answered()
+    for name in NETWORKS:
+        assert not availability.choosable(name)
+        assert availability.obstacle(name, own).endswith(
+            "needs files that are not there: spin_model_checkpoint.pth.tar, SMPL_NEUTRAL.pkl"
+        )
+    for name in NETWORKS["dts-vibe"]:
+        (folder / name).touch()
+    availability.look_again()
+    answered()
+    assert [availability.available(name) for name in NETWORKS] == [False, False, True]
+    assert all(map(availability.choosable, NETWORKS))
+    assert availability.obstacle("vibe") == "VIBE needs files that are not there: vibe_model_wo_3dpw.pth.tar"
+    assert availability.obstacle("tcmr") == "TCMR needs files that are not there: tcmr_demo_model.pth.tar"
+    assert availability.obstacle("dts-vibe") == "DTS-VIBE needs a network of your own"
+    assert {availability.obstacle(name, own) for name in NETWORKS} == {f"There is no network {own}"}
+    own.touch()
+    assert {availability.obstacle(name, own) for name in NETWORKS} == {""}
+
+
+def test_a_network_is_asked_for_before_anybody_has_answered(monkeypatch) -> None:
+    monkeypatch.setattr(availability, "readiness", lambda: None)
+    assert availability.obstacle("dts-vibe") == "DTS-VIBE needs a network of your own"
+    assert availability.obstacle("tcmr") == ""
 
 
 def test_a_question_on_its_way_ends_with_the_add_on(install_fake_backend) -> None:

@@ -7,11 +7,11 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from tests.fake_backend import small_take
+from tests.fake_backend import NETWORKS, small_take
 from tests.vibe_blender.conftest import blocks
 from vibe_blender import aims, session
 from vibe_blender.contract.take_file import load_take, save_take
-from vibe_blender.contract.terms import notice_of
+from vibe_blender.contract.terms import NAMES, described, notice_of
 from vibe_blender.scene.takes import people, take_collections, take_record
 
 pytestmark = pytest.mark.usefixtures("panel")
@@ -54,15 +54,44 @@ def test_a_capture_becomes_an_animation(install_fake_backend, video) -> None:
     assert bpy.context.scene.frame_end == 250  # the timeline is offered, not forced
 
 
-def test_a_capture_with_vibe_says_what_it_may_be_used_for(install_fake_backend, video) -> None:
+@pytest.mark.parametrize("name", [*NETWORKS])
+def test_a_capture_with_a_network_says_what_it_may_be_used_for(install_fake_backend, video, tmp_path, name) -> None:
     install_fake_backend("works")
-    bpy.context.scene.vibe.estimator = "vibe"
+    settings, own = bpy.context.scene.vibe, tmp_path / "best.pt"
+    own.touch()
+    settings.estimator, settings.dts_vibe_network = name, str(own)
+    settings.use_slerp = True
     begin(video)
     pump_until(ended)
+    assert session.outcome().kind == "done"
     (collection,) = take_collections(bpy.context.scene)
     record = take_record(collection)
-    assert (record.estimator, record.notice) == ("vibe", notice_of("vibe"))
-    assert load_take(session.outcome().take).notice == notice_of("vibe")
+    assert (record.estimator, record.notice) == (name, notice_of(name))
+    assert load_take(session.outcome().take).notice == notice_of(name)
+    assert described(record.estimator, record.notice) == f"{NAMES[name]}, non-commercial research"
+    ((armature, _),) = people(collection)
+    before = armature.pose.bones["spine1"].matrix.copy()
+    bpy.context.scene.frame_set(bpy.context.scene.frame_current + 5)
+    assert armature.pose.bones["spine1"].matrix != before
+
+
+@pytest.mark.parametrize("name", ["tcmr", "dts-vibe"])
+def test_an_interrupted_capture_with_a_network_goes_on(install_fake_backend, video, monkeypatch, name) -> None:
+    install_fake_backend("dies_half_way")
+    monkeypatch.setenv("FAKE_FRAMES", "90")
+    monkeypatch.setenv("FAKE_FPS", "0")
+    settings, own = bpy.context.scene.vibe, video.with_name("best.pt")
+    own.touch()
+    settings.estimator, settings.dts_vibe_network = name, str(own)
+    begin(video)
+    pump_until(ended)
+    assert session.outcome().resumable
+    settings.estimator = "keypoints"  # the settings of now do not matter
+    bpy.ops.vibe.resume_capture(take=str(session.outcome().take))
+    pump_until(ended)
+    assert session.outcome().kind == "done", session.outcome()
+    take = load_take(session.outcome().take)
+    assert (take.estimator, take.status, len(take.video.times)) == (name, "complete", 90)
 
 
 def test_stand_ins_move_while_the_video_is_read_and_are_gone_afterwards(install_fake_backend, video) -> None:

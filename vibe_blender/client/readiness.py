@@ -96,9 +96,13 @@ class Readiness:
     devices: tuple[Device, ...]
     files: dict[str, tuple[NeededFile, ...]] = field(default_factory=dict)
 
-    def missing(self, estimator: str) -> tuple[NeededFile, ...]:
-        """The files that it needs and that are not there."""
-        return tuple(file for file in self.files.get(estimator, ()) if not file.there)
+    def needed(self, *estimators: str) -> tuple[NeededFile, ...]:
+        """The files that they need, each once."""
+        return tuple(dict.fromkeys(file for name in estimators for file in self.files.get(name, ())))
+
+    def missing(self, *estimators: str) -> tuple[NeededFile, ...]:
+        """Those of them that are not there."""
+        return tuple(file for file in self.needed(*estimators) if not file.there)
 
 
 def ask(question: Question, cancelled: threading.Event, seconds: float = ANSWER_SECONDS) -> Readiness:

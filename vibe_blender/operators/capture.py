@@ -37,7 +37,8 @@ def backend_ready(operator: type[bpy.types.Operator]) -> bool:
 
 def estimator_ready(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
     """Whether the estimator of the settings can be used, as far as is known; tells the user why not."""
-    reason = availability.obstacle(context.scene.vibe.estimator)
+    settings = context.scene.vibe
+    reason = availability.obstacle(settings.estimator, settings.network_path())
     if reason:
         operator.poll_message_set(reason)
     return not reason
@@ -94,7 +95,7 @@ class VIBE_OT_resume_capture(CaptureButton, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> None:
         """Starts the backend with the job that was interrupted."""
         job = self._job(context)
-        if reason := availability.obstacle(job.estimator):
+        if reason := availability.obstacle(job.estimator, Path(job.network) if job.network else None):
             raise CaptureError("estimator_unavailable", f"{reason}.", "The panel Capture says what to do about it.")
         former = [take_record(collection) for collection in collections_of(Path(job.take), context.scene)]
         start = next((record.start for record in former if record is not None), context.scene.vibe.scene_start)
@@ -110,7 +111,10 @@ class VIBE_OT_resume_capture(CaptureButton, bpy.types.Operator):
         """The job as it was begun, with the files of this machine: a take may come from another."""
         path = self.take or named_take("", context).record.path
         job = interrupted_job(Path(bpy.path.abspath(path)), "")
-        return replace(job, models=models_folder(job.estimator))
+        network = job.network
+        if network and not Path(network).is_file():  # the backend knows it again by what is in it
+            network = str(context.scene.vibe.network_path(job.estimator) or network)
+        return replace(job, models=models_folder(job.estimator), network=network)
 
 
 class VIBE_OT_cancel_capture(bpy.types.Operator):

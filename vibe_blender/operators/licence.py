@@ -12,9 +12,9 @@ from .reporting import Reporting
 
 _WIDTH_PX, _TEXT_PX = 380, 430
 _TEXT = (
-    "The published weights of VIBE and the SMPL body are for non-commercial scientific research.",
+    "The published weights of VIBE, TCMR and SPIN and the SMPL body are for non-commercial scientific research.",
     "You got these files from their owners, under the owners' licences; for any other use, ask them. "
-    "Takes captured with VIBE say so too.",
+    "Takes captured with them say so too.",
 )
 
 

@@ -26,6 +26,11 @@ class VIBE_OT_capture_preset(AddPresetBase, bpy.types.Operator):
         "settings.height_m",
         "settings.device",
         "settings.fast",
+        "settings.vibe_network",
+        "settings.tcmr_network",
+        "settings.dts_vibe_network",
+        "settings.use_slerp",
+        "settings.slerp",
         "settings.refine",
     )
 

@@ -4,13 +4,14 @@
 import bpy
 
 from .. import availability
+from ..estimator_view import wanted_of
 from ..text_view import draw_text
 
 _WIDTH_PX, _TEXT_PX = 460, 510
 
 
 class VIBE_OT_look_again(bpy.types.Operator):
-    """Look again for what VIBE needs, after files were added or packages changed"""
+    """Look again for what the networks need, after files were added or packages changed"""
 
     bl_idname = "vibe.look_again"
     bl_label = "Look Again"
@@ -22,7 +23,7 @@ class VIBE_OT_look_again(bpy.types.Operator):
 
 
 class VIBE_OT_what_is_missing(bpy.types.Operator):
-    """Show the files that VIBE needs, where each is to be had, and its licence"""
+    """Show the files that the networks need, where each is to be had, and its licence"""
 
     bl_idname = "vibe.what_is_missing"
     bl_label = "What Is Missing"
@@ -41,9 +42,9 @@ class VIBE_OT_what_is_missing(bpy.types.Operator):
 
     def draw(self, context: bpy.types.Context) -> None:
         """One box per file."""
-        layout, answer = self.layout, availability.readiness()
-        layout.label(text="What VIBE needs", icon="FILE_FOLDER")
-        for file in answer.files.get("vibe", ()) if answer is not None else ():
+        layout, answer, wanted = self.layout, availability.readiness(), wanted_of(context.scene.vibe)
+        layout.label(text=f"What {wanted.label} {'need' if wanted.several else 'needs'}", icon="FILE_FOLDER")
+        for file in answer.needed(*wanted.names) if answer is not None else ():
             box = layout.box()
             box.label(text=file.name, icon="CHECKMARK" if file.there else "ERROR")
             if file.there:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_backend import PUBLISHED
+from tests.fake_backend import NETWORKS, PUBLISHED
 from vibe_blender.client import readiness
 from vibe_blender.client.commands import Stopped
 from vibe_blender.client.readiness import Device, NeededFile, Question, ask
@@ -34,8 +34,11 @@ def test_what_is_there_is_told(install_fake_backend, published, monkeypatch) -> 
     assert [(each.name, each.available) for each in answer.estimators.values()] == [
         ("keypoints", True),
         ("vibe", True),
+        ("tcmr", False),
+        ("dts-vibe", True),
     ]
     assert answer.missing("vibe") == ()
+    assert [file.name for file in answer.missing("vibe", "tcmr")] == ["tcmr_demo_model.pth.tar"]
     assert answer.devices == (Device("cpu", "Processor, 2 cores"), Device("cuda", "A Card 3000 é"))
 
 
@@ -47,6 +50,9 @@ def test_what_is_missing_is_told(install_fake_backend, published) -> None:
     assert (vibe.available, vibe.lacks_files, vibe.lacks_torch) == (False, True, False)
     assert [file.name for file in answer.missing("vibe")] == ["SMPL_NEUTRAL.pkl"]
     assert [file.there for file in answer.files["vibe"]] == [True, True, False]
+    # What several need, and lack, is named once.
+    assert [file.name for file in answer.missing("vibe", "tcmr")] == ["SMPL_NEUTRAL.pkl", "tcmr_demo_model.pth.tar"]
+    assert len(answer.needed("vibe", "tcmr", "dts-vibe")) == 4
 
 
 def test_without_a_folder_the_backends_own_is_looked_through(install_fake_backend, published, tmp_path) -> None:
@@ -114,10 +120,14 @@ def test_web_addresses_are_found_in_words() -> None:
 def test_the_real_backend_is_understood(tmp_path) -> None:
     pytest.importorskip("platformdirs")
     answer = asked(published=tmp_path)
-    assert set(answer.estimators) == {"keypoints", "vibe"}
-    vibe = answer.estimators["vibe"]
-    assert not vibe.available
-    assert vibe.lacks_torch or vibe.lacks_files or answer.missing("vibe")
-    assert [file.name for file in answer.missing("vibe")] == list(PUBLISHED)
-    assert all(file.addresses and "research" in file.licence for file in answer.missing("vibe"))
+    assert list(answer.estimators) == ["keypoints", *NETWORKS]
+    for name, files in NETWORKS.items():
+        said = answer.estimators[name]
+        assert not said.available
+        assert said.lacks_torch or said.lacks_files
+        assert [file.name for file in answer.missing(name)] == list(files)
+        assert all(file.addresses and "research" in file.licence for file in answer.missing(name))
+    # A network of one's own needs what DTS-VIBE needs, and every estimator needs that.
+    assert all(set(answer.needed("dts-vibe")) <= set(answer.needed(name)) for name in NETWORKS)
+    assert len(answer.needed(*NETWORKS)) == 4
     assert "cpu" in [device.name for device in answer.devices]

@@ -7,12 +7,14 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
+from tests.fake_backend import NETWORKS
 from vibe_blender import availability, places, session
 from vibe_blender.client.readiness import Estimator, NeededFile, Readiness
 from vibe_blender.contract.interrupted import interrupted_takes, note_job
 from vibe_blender.contract.protocol import Job
 from vibe_blender.contract.take_file import TakeWriter
 from vibe_blender.operators.licence import CaptureButton
+from vibe_blender.properties import NETWORK_FIELDS
 
 pytestmark = pytest.mark.usefixtures("panel")
 
@@ -37,6 +39,18 @@ def vibe(monkeypatch, tmp_path):
 
     because("")
     return because
+
+
+@pytest.fixture
+def networks(monkeypatch, tmp_path):
+    """All networks can be used here; returns the file of one of the user's own."""
+    places.preferences().published = str(tmp_path / "published é")
+    answer = Readiness({name: Estimator(name, True) for name in NETWORKS}, ())
+    monkeypatch.setattr(availability, "readiness", lambda: answer)
+    own = tmp_path / "mine é" / "best.pt"
+    own.parent.mkdir()
+    own.touch()
+    return own
 
 
 def test_the_settings_become_the_job(video, jobs) -> None:
@@ -80,6 +94,66 @@ def test_without_its_files_vibe_stays_chosen_and_the_button_says_what_is_missing
     settings.estimator = "keypoints"
     bpy.ops.vibe.capture()
     assert [job.estimator for job in jobs] == ["keypoints"]
+
+
+def test_a_job_has_what_its_estimator_has_something_from(video, jobs, networks, tmp_path) -> None:
+    settings, own = bpy.context.scene.vibe, str(networks)
+    settings.video, settings.device, settings.fast = str(video), "cuda", True
+    settings.use_slerp, settings.slerp = True, 0.5
+    settings.vibe_network, settings.dts_vibe_network = own, own
+    for name in ("keypoints", *NETWORKS):
+        settings.estimator = name
+        bpy.ops.vibe.capture()
+    settings.estimator, settings.use_slerp, settings.tcmr_network = "tcmr", False, own
+    bpy.ops.vibe.capture()
+    said = [(job.estimator, job.device, job.fast, job.network, job.slerp) for job in jobs]
+    assert said == [
+        ("keypoints", "auto", True, "", None),
+        ("vibe", "cuda", False, own, None),
+        ("tcmr", "cuda", False, "", 0.5),
+        ("dts-vibe", "cuda", False, own, None),
+        ("tcmr", "cuda", False, own, None),
+    ]
+    assert {job.models for job in jobs[1:]} == {str(tmp_path / "published é")}
+    assert [Job.from_line(job.to_line()) for job in jobs] == jobs
+
+
+@pytest.mark.filterwarnings("ignore:.*blend relative")  # newer Blenders make none, older ones do
+def test_a_network_beside_the_blend_file_is_found(video, jobs, networks) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(networks.with_name("scene.blend")))
+    settings = bpy.context.scene.vibe
+    settings.video, settings.estimator, settings.dts_vibe_network = str(video), "dts-vibe", "//best.pt"
+    bpy.ops.vibe.capture()
+    assert jobs[0].network == str(networks)
+
+
+def test_without_a_network_dts_vibe_says_that_it_needs_one(video, jobs, networks) -> None:
+    settings = bpy.context.scene.vibe
+    settings.video, settings.estimator = str(video), "dts-vibe"
+    with pytest.raises(RuntimeError, match="DTS-VIBE needs a network of your own"):
+        bpy.ops.vibe.capture()
+    settings.dts_vibe_network = str(networks.with_name("gone.pt"))
+    with pytest.raises(RuntimeError, match=r"There is no network .*gone\.pt"):
+        bpy.ops.vibe.capture()
+    assert jobs == []
+
+
+@pytest.mark.parametrize("name", ["tcmr", "dts-vibe"])
+def test_a_capture_of_a_network_is_resumed_with_that_network(video, jobs, networks, name) -> None:
+    slerp = 0.4 if name == "tcmr" else None
+    take = interrupted(video, name, network=str(networks), device="cpu", slerp=slerp)
+    settings, another = bpy.context.scene.vibe, networks.with_name("another.pt")
+    another.touch()
+    setattr(settings, NETWORK_FIELDS[name], str(another))  # what is chosen now does not matter
+    bpy.ops.vibe.resume_capture(take=take)
+    networks.unlink()  # as on another machine, where it is wherever the user has put it
+    bpy.ops.vibe.resume_capture(take=take)
+    kept = (name, "cpu", slerp, True)
+    assert [(job.estimator, job.device, job.slerp, job.resume) for job in jobs] == [kept, kept]
+    assert [job.network for job in jobs] == [str(networks), str(another)]
+    setattr(settings, NETWORK_FIELDS[name], "")
+    with pytest.raises(RuntimeError, match=r"There is no network .*best\.pt"):
+        bpy.ops.vibe.resume_capture(take=take)
 
 
 def test_a_capture_with_vibe_is_resumed_with_the_folder_of_this_machine(video, jobs, vibe, tmp_path) -> None:
