@@ -213,7 +213,11 @@ class _Capture:
 
     def _read(self, first: int, start: int, end: int) -> None:
         """Takes in the frames from ``first`` on; progress counts from ``start``."""
-        for frame in read_frames(self._facts.path, first, self._job.end, self.warn, self._pass):
+        again = 1 if self._recording.times and self._road.looks_back else 0
+        for frame in read_frames(self._facts.path, first - again, self._job.end, self.warn, self._pass):
+            if frame.index < first:
+                self._road.look_back(frame.image, self._recording.seen_in(frame.index))
+                continue
             if frame.index == first:
                 self._clock.start("watch", max(end - start, 0), done=first - start)
             seen = self._people.update(frame.index, frame.time_s, frame.image)

@@ -171,6 +171,10 @@ class Recording:
         """What the network remembers of a person, None where nothing, and of how many frames it has spoken."""
         return self._memories.get(person), self._people[person].spoken
 
+    def seen_in(self, frame: int) -> list[int]:
+        """Who was seen in a frame, the last of all frames."""
+        return [person for person, readings in self._people.items() if readings.frames[-1] == frame]
+
     @property
     def next_frame(self) -> int:
         """Number of the first video frame that has not been read."""

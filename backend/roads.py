@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import resources
@@ -59,12 +60,14 @@ class Road(Protocol):
         marks: that body, as landmarks see it.
         spoken: whether a network speaks of every frame while the video is read.
         stretch: frames between two writes of the take; a crash costs no more than these.
+        looks_back: whether it asks how pictures move.
     """
 
     body: str
     marks: MarkedBody
     spoken: bool
     stretch: int
+    looks_back: bool
 
     @property
     def device(self) -> str:
@@ -78,6 +81,9 @@ class Road(Protocol):
 
     def recall(self, record: dict[str, Any]) -> None:
         """Goes on where the one that gave this ``record`` was."""
+
+    def look_back(self, picture: np.ndarray, people: Sequence[int]) -> None:
+        """Shows the picture before the first one, where a capture goes on, and says who was seen in it."""
 
     def see(self, picture: np.ndarray, seen: Sequence[Observation]) -> None:
         """Looks at the people of the next picture (H, W, 3) uint8 RGB."""
@@ -104,7 +110,7 @@ class Road(Protocol):
 class KeypointRoad:
     """The default: landmarks, and geometry."""
 
-    body, device, spoken, stretch = "mannequin", "cpu", False, _STRETCH
+    body, device, spoken, stretch, looks_back = "mannequin", "cpu", False, _STRETCH, False
 
     def __init__(self, job: Job, focal_px: float, centre_px: np.ndarray) -> None:
         """Prepares for a camera of this focal length and principal point (2,)."""
@@ -121,6 +127,9 @@ class KeypointRoad:
         return {}
 
     def recall(self, record: dict[str, Any]) -> None:
+        """Nothing to do."""
+
+    def look_back(self, picture: np.ndarray, people: Sequence[int]) -> None:
         """Nothing to do."""
 
     def see(self, picture: np.ndarray, seen: Sequence[Observation]) -> None:
@@ -152,7 +161,7 @@ class KeypointRoad:
 class _NetworkRoad:
     """What the roads of the networks have in common, which need torch."""
 
-    body, spoken = "smpl", True
+    body, spoken, looks_back = "smpl", True, False
 
     def __init__(self, reader: CropReader, marks: MarkedBody, job: Job) -> None:
         self._crops, self.marks, self._job = reader, marks, job
@@ -167,7 +176,11 @@ class _NetworkRoad:
         """The estimator, and what changes what its networks make of pictures."""
         # Landmarks in given boxes are read only where the motion shall be refined: all frames have them, or none.
         landmarks = {"refine": True} if self._job.boxes and self._job.refine else {}
-        return {"estimator": self._job.estimator, "compat": self._job.compat, **landmarks}
+        own = {}
+        if self._job.network:
+            with Path(self._job.network).open("rb") as file:
+                own["network"] = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"estimator": self._job.estimator, "compat": self._job.compat, **own, **landmarks}
 
     def record(self) -> dict[str, Any]:
         """Whether half the precision is enough, so that a resumed capture says the same."""
@@ -178,6 +191,9 @@ class _NetworkRoad:
         encoder = self._crops.encoder
         if not record["half"] or record.get("device") == encoder.device.type:
             encoder.half = record["half"]
+
+    def look_back(self, picture: np.ndarray, people: Sequence[int]) -> None:
+        """Nothing to do."""
 
     def see(self, picture: np.ndarray, seen: Sequence[Observation]) -> None:
         """Shows them to the networks."""
@@ -237,6 +253,11 @@ class WindowRoad(_NetworkRoad):
         super().__init__(reader, marks, job)
         self._reader, self._estimator = reader, estimator
         self._speaker = reader.speaker(job.slerp)
+        self.looks_back = reader.network.reads_flow
+
+    def look_back(self, picture: np.ndarray, people: Sequence[int]) -> None:
+        """Shows it to the networks."""
+        self._reader.look_back(picture, people)
 
     def settle(self, recording: Recording) -> None:
         """What the image network makes of everybody."""
@@ -311,14 +332,18 @@ def open_road(job: Job, device: str, focal_px: float, centre_px: np.ndarray) -> 
     import torch
 
     from backend.estimators.vibe import VibeReader, WordsEstimator, open_networks
-    from backend.estimators.windowed import WindowReader, open_tcmr
+    from backend.estimators.windowed import WindowReader, open_dts_vibe, open_tcmr
 
     folders, place = (*([Path(job.models)] if job.models else []), models.default_folder()), torch.device(device)
+    own = Path(job.network) if job.network else None
     if job.estimator == "vibe":
-        networks = open_networks(*folders)
+        networks = open_networks(*folders, own=own)
         reader = VibeReader(networks, place, chunk=job.chunk, compat=job.compat)
         estimator = WordsEstimator(networks.body, focal_px, centre_px, job.height_m)
         return VibeRoad(reader, estimator, smpl_marks(networks.body), job)
-    windowed = open_tcmr(*folders, repeat_ends=job.compat)
+    if job.estimator == "tcmr":
+        windowed = open_tcmr(*folders, own=own, repeat_ends=job.compat)
+    else:
+        windowed = open_dts_vibe(*folders, own=Path(job.network))
     estimator = WordsEstimator(windowed.body, focal_px, centre_px, job.height_m)
     return WindowRoad(WindowReader(windowed, place, exact=job.compat), estimator, smpl_marks(windowed.body), job)

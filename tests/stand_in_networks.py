@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from backend.body.model import from_arrays
 from backend.estimators.vibe.files import Networks
-from backend.estimators.windowed.networks import TcmrNetwork, WindowNetworks
+from backend.estimators.windowed.networks import DtsVibeNetwork, TcmrNetwork, WindowNetworks
+from backend.networks.dts_vibe import DtsVibe, FlowKind
 from backend.networks.resnet import FEATURES
 from tests.published_bodies import make_arrays
 from tests.published_files import random_tcmr, random_vibe
@@ -50,3 +51,23 @@ def _tcmr():
 def small_tcmr(*, repeat_ends: bool = False) -> WindowNetworks:
     """TCMR of random weights, an eighth as wide."""
     return WindowNetworks(SmallEncoder().eval(), TcmrNetwork(_tcmr(), repeat_ends=repeat_ends), _rest()[1])
+
+
+@lru_cache(maxsize=2)
+def random_dts_vibe(flow: FlowKind = "grid") -> DtsVibe:
+    """A DTS-VIBE of random weights, an eighth as wide, whose bodies move with what it sees and with the flow."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = DtsVibe(64, flow=flow)
+    regressor, mean = network.regressor, random_vibe(0).regressor
+    with torch.no_grad():
+        for name in ("init_pose", "init_shape", "init_cam"):
+            getattr(regressor, name).copy_(getattr(mean, name))
+        for layer in (regressor.coarse, regressor.fine):
+            layer.weight.mul_(20)
+    return network.eval()
+
+
+def small_dts_vibe(flow: FlowKind = "grid") -> WindowNetworks:
+    """DTS-VIBE of random weights."""
+    return WindowNetworks(SmallEncoder().eval(), DtsVibeNetwork(random_dts_vibe(flow), 16), _rest()[1])

@@ -42,7 +42,7 @@ from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path
 @pytest.fixture
 def studio(monkeypatch: pytest.MonkeyPatch, make_video: Callable[..., Path], tmp_path: Path) -> Studio:
     """Captures by VIBE with a small image network, in full precision unless a test wants otherwise."""
-    monkeypatch.setattr(vibe, "open_networks", lambda *folders: small_networks())
+    monkeypatch.setattr(vibe, "open_networks", lambda *folders, own: small_networks())
     monkeypatch.setattr(vibe.reading.Encoder, "_half_will_do", lambda encoder, crops: False)
     return Studio(monkeypatch, make_video, tmp_path)
 
@@ -239,7 +239,9 @@ def test_a_network_that_fails_half_way_leaves_what_it_had_said(
             return super().forward(pictures)
 
     networks = small_networks()
-    monkeypatch.setattr(vibe, "open_networks", lambda *f: vibe.files.Networks(Failing(), networks.vibe, networks.body))
+    monkeypatch.setattr(
+        vibe, "open_networks", lambda *f, own: vibe.files.Networks(Failing(), networks.vibe, networks.body)
+    )
     with pytest.raises(CaptureFailed) as caught:
         capture(studio, Cast({1: (actor, range(75))}))
     assert caught.value.code == "out_of_memory"
@@ -323,7 +325,7 @@ def test_with_given_boxes_a_capture_needs_no_landmarks(
 
     from backend import pipeline
 
-    monkeypatch.setattr(vibe, "open_networks", lambda *folders: small_networks())
+    monkeypatch.setattr(vibe, "open_networks", lambda *folders, own: small_networks())
     boxes, frames = tmp_path / "boxes.npz", np.arange(2, 24)
     np.savez(boxes, frames=frames, boxes=np.stack([20.0 + frames, 0 * frames + 32.0, *[0 * frames + 40.0] * 2], axis=1))
     video, take = make_video(count=24), tmp_path / "a.take"
@@ -359,7 +361,7 @@ def test_given_boxes_are_refined_by_landmarks_that_are_read_in_them(
             assert landmarks is not None
             return replace(landmarks, score=0.1 if frame == 1 else 0.9)
 
-    monkeypatch.setattr(vibe, "open_networks", lambda *folders: small_networks())
+    monkeypatch.setattr(vibe, "open_networks", lambda *folders, own: small_networks())
     monkeypatch.setattr(roads, "LandmarkModel", Reader)
     monkeypatch.setattr(roads.models, "find", lambda name, folder: Path(name))
     boxes, video, take = tmp_path / "boxes.npz", make_video(count=12, size=SIZE), tmp_path / "a.take"

@@ -40,7 +40,7 @@ COUNT = 75
 @pytest.fixture
 def studio(monkeypatch: pytest.MonkeyPatch, make_video: Callable[..., Path], tmp_path: Path) -> Studio:
     """Captures by small networks, in full precision unless a test wants otherwise."""
-    monkeypatch.setattr(windowed, "open_tcmr", lambda *folders, **options: small_tcmr(**options))
+    monkeypatch.setattr(windowed, "open_tcmr", lambda *folders, own, repeat_ends: small_tcmr(repeat_ends=repeat_ends))
     monkeypatch.setattr(encoding.Encoder, "_half_will_do", lambda encoder, crops: False)
     return Studio(monkeypatch, make_video, tmp_path)
 
@@ -158,7 +158,7 @@ def test_features_of_another_kind_are_not_added(
     import backend.estimators.vibe as vibe
     from tests.stand_in_networks import small_networks
 
-    monkeypatch.setattr(vibe, "open_networks", lambda *folders: small_networks())
+    monkeypatch.setattr(vibe, "open_networks", lambda *folders, own: small_networks())
     with pytest.raises(Cancelled):
         capture(studio, parts, stop=lambda event: isinstance(event, Frames))
     with pytest.raises(CaptureError) as caught:
@@ -218,7 +218,7 @@ def test_a_network_that_fails_half_way_leaves_what_it_had_seen(
 
     made = small_tcmr()
     networks = windowed.networks.WindowNetworks(Failing().eval(), made.network, made.body)
-    monkeypatch.setattr(windowed, "open_tcmr", lambda *folders, **options: networks)
+    monkeypatch.setattr(windowed, "open_tcmr", lambda *folders, own, repeat_ends: networks)
     with pytest.raises(CaptureFailed) as caught:
         capture(studio, {1: parts[1]})
     assert caught.value.code == "out_of_memory"

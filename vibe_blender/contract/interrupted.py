@@ -19,20 +19,21 @@ _NAME = re.compile(r"(?P<stem>.+?)(?: (?P<number>[1-9]\d{0,8}))?(?P<ending>\.tak
 
 def note_job(writer: TakeWriter, job: Job) -> None:
     """Remembers the job in the growing take, its paths absolute: whoever resumes may be in another folder."""
-    boxes = str(Path(job.boxes).absolute()) if job.boxes else ""
-    writer.note(_KEY, replace(job, video=str(Path(job.video).absolute()), boxes=boxes).to_line())
+    boxes, network = (str(Path(path).absolute()) if path else "" for path in (job.boxes, job.network))
+    writer.note(_KEY, replace(job, video=str(Path(job.video).absolute()), boxes=boxes, network=network).to_line())
 
 
-def interrupted_job(take: Path, models: str) -> Job:
+def interrupted_job(take: Path, models: str, network: str = "") -> Job:
     """The job that goes on with an interrupted capture.
 
     Args:
         take: the take, or its growing part; both names will do.
         models: folder of the model files now, empty for the backend's default.
+        network: file of the network of their own that the user has chosen now, empty for none.
 
     Raises:
-        CaptureError: ``nothing_to_resume``, ``take_in_use``, ``video_missing``, ``boxes_missing``, ``take_damaged``,
-            ``take_newer``, or what ``Job`` says of a job that makes no sense.
+        CaptureError: ``nothing_to_resume``, ``take_in_use``, ``video_missing``, ``boxes_missing``,
+            ``network_missing``, ``take_damaged``, ``take_newer``, or what ``Job`` says of a job that makes no sense.
     """
     final = final_path(take)
     part = partial_path(final)
@@ -52,6 +53,14 @@ def interrupted_job(take: Path, models: str) -> Job:
             "boxes_missing",
             f"The boxes {boxes} are not beside the video or the take.",
             "Resume it on the command line with the same `--boxes`, or capture the video again.",
+        )
+    known = (video.parent, final.absolute().parent, *([Path(models).absolute()] if models else []))
+    noted = Path(job.network)
+    if job.network and not ((noted.parent in known or noted == Path(network)) and noted.is_file()):
+        raise CaptureError(
+            "network_missing",
+            f"The network {noted} is not the one that is chosen, nor beside the video, the take or the model files.",
+            "Choose that network, then resume; or resume on the command line with the same `--network`.",
         )
     return replace(job, take=str(final.absolute()), models=models, resume=True)
 

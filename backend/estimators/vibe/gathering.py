@@ -90,11 +90,15 @@ class CropReader:
         """Cuts the people out of the next picture (H, W, 3) uint8 RGB."""
         for observation in seen:
             square = square_around(box_of(observation))
-            self._rows[self._count] = cut_out(picture, square, self._enlarged_by)
+            self._rows[self._count] = self._cut(picture, observation.person, square)
             self._count += 1
             self._seen.append((observation.person, square))
             if self._count == len(self._rows):
                 self._send()
+
+    def _cut(self, picture: np.ndarray, person: int, square: Array) -> np.ndarray:
+        """(224, 224, 3) what the network is shown of a person."""
+        return cut_out(picture, square, self._enlarged_by)
 
     def close(self) -> None:
         """Ends the thread, with whatever was not waited for."""

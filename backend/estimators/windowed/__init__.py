@@ -5,8 +5,8 @@ They share VIBE's crops and image network (``..vibe``), whose features are kept 
 the estimate is asked for (speaking). Everything here needs torch.
 """
 
-from .networks import open_tcmr
+from .networks import open_dts_vibe, open_tcmr
 from .reading import WindowReader
 from .speaking import Speaker
 
-__all__ = ["Speaker", "WindowReader", "open_tcmr"]
+__all__ = ["Speaker", "WindowReader", "open_dts_vibe", "open_tcmr"]

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from backend.body.model import BodyModel
 from backend.body.smpl_files import read_smpl
 from backend.checkpoints import load_image_encoder, load_tcmr
+from backend.estimators.vibe.files import open_own
+from backend.flow import CELLS
+from backend.networks.dts_vibe import DtsVibe, windows
 from backend.networks.regressor import Regressed
 from backend.networks.resnet import ResNet50
 from backend.networks.tcmr import WINDOW, Tcmr
@@ -30,11 +33,12 @@ class WindowNetwork(ABC):
         enlarged_by: how much larger its crops are than the squares around people.
     """
 
-    stride, reads_flow, enlarged_by = 1, False, TCMR_ENLARGED
+    enlarged_by = TCMR_ENLARGED
 
-    def __init__(self, network: nn.Module, length: int) -> None:
+    def __init__(self, network: nn.Module, length: int, *, stride: int = 1, reads_flow: bool = False) -> None:
         """Prepares a network in eval mode that has learned from windows of ``length`` frames."""
-        self._module, self.length = network, length
+        self._module = network
+        self.length, self.stride, self.reads_flow = length, stride, reads_flow
 
     def to(self, device: torch.device) -> None:
         """Moves it."""
@@ -66,6 +70,29 @@ class TcmrNetwork(WindowNetwork):
         return _frame(self._network(features[:, None].expand(-1, self.length, -1))[0], 0)
 
 
+class DtsVibeNetwork(WindowNetwork):
+    """DTS-VIBE, whose windows overlap and are blended.
+
+    No published program says how large its crops are in a capture. Its clip archives show 1.32 times the diagonal of
+    the joints, about a standing person's height, and of 1.1 and 1.2 times the box the larger is nearer to that.
+    """
+
+    def __init__(self, network: DtsVibe, length: int) -> None:
+        """Prepares a network in eval mode that has learned from windows of ``length`` frames."""
+        stride = int(windows(4 * length, length)[1, 0])
+        super().__init__(network, length, stride=stride, reads_flow=network.flow_stream is not None)
+        self._network = network
+
+    def over(self, features: Tensor, flow: Tensor | None) -> Regressed:
+        """As ``WindowNetwork``."""
+        return self._network.over(features, flow, length=self.length)
+
+    def alone(self, features: Tensor) -> Regressed:
+        """As ``WindowNetwork``; nothing is known of how they move."""
+        still = features.new_zeros(len(features), self.length, 2, CELLS, CELLS) if self.reads_flow else None
+        return _frame(self._network(features[:, None].expand(-1, self.length, -1), still)[0], self.length // 2)
+
+
 @dataclass(frozen=True)
 class WindowNetworks:
     """What an estimator that reads windows is made of, on the CPU, in eval mode.
@@ -81,16 +108,37 @@ class WindowNetworks:
     body: BodyModel
 
 
-def open_tcmr(*folders: Path, repeat_ends: bool = False) -> WindowNetworks:
+def open_tcmr(*folders: Path, own: Path | None = None, repeat_ends: bool = False) -> WindowNetworks:
     """TCMR out of the published files in folders, earlier ones first.
+
+    Args:
+        folders: to look in.
+        own: a network of the user's own, to be used instead of the published one.
+        repeat_ends: as of ``TcmrNetwork``.
 
     Raises:
         CaptureError: a file is missing, damaged, unsafe or another than its name says.
     """
     files = find_published(*folders)
+    if own is not None:
+        spin, smpl = require(files, "spin", "smpl")
+        ours = open_own(own, Tcmr, "tcmr")
+        network = TcmrNetwork(ours.network, ours.frames, repeat_ends=repeat_ends)
+        return WindowNetworks(load_image_encoder(spin), network, read_smpl(smpl))
     spin, tcmr, smpl = require(files, "spin", "tcmr", "smpl")
     network = TcmrNetwork(load_tcmr(tcmr, spin, files.mean_params), repeat_ends=repeat_ends)
     return WindowNetworks(load_image_encoder(spin), network, read_smpl(smpl))
+
+
+def open_dts_vibe(*folders: Path, own: Path) -> WindowNetworks:
+    """DTS-VIBE, a network of the user's own, with the published files in folders, earlier ones first.
+
+    Raises:
+        CaptureError: a file is missing, damaged, unsafe or another than its name says.
+    """
+    ours = open_own(own, DtsVibe, "dts-vibe")
+    spin, smpl = require(find_published(*folders), "spin", "smpl")
+    return WindowNetworks(load_image_encoder(spin), DtsVibeNetwork(ours.network, ours.frames), read_smpl(smpl))
 
 
 def _frame(said: Regressed, index: int) -> Regressed:

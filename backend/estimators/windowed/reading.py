@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +16,8 @@ from backend.estimators.vibe.devices import exactly
 from backend.estimators.vibe.encoder import Encoder
 from backend.estimators.vibe.gathering import CropReader, farthest_joint
 from backend.estimators.words import Array
+from backend.flow import CELLS, Crop, Flow, backward_flow
+from backend.tracking import Observation
 
 from .networks import WindowNetwork, WindowNetworks
 from .speaking import Speaker
@@ -28,6 +35,9 @@ class WindowReader(CropReader):
             exact: full precision.
         """
         self.network, self._body = networks.network, networks.body
+        self._flow_thread = ThreadPoolExecutor(1)
+        self._flows: list[tuple[int, Future[Flow]]] = []
+        self._before: tuple[np.ndarray, set[int]] | None = None
         encoder = Encoder(networks.encoder, device, self._apart, False if exact else None)
         super().__init__(encoder, self.network.enlarged_by)
 
@@ -35,9 +45,32 @@ class WindowReader(CropReader):
         """What has the network speak, smoothed by ``slerp``."""
         return Speaker(self.network, self.say, slerp)
 
+    def look_back(self, picture: np.ndarray, people: Iterable[int]) -> None:
+        """Shows the picture before the next one, and who was seen in it, to a network that asks how pictures move."""
+        self._before = (picture, set(people)) if self.network.reads_flow else None
+
+    def see(self, picture: np.ndarray, seen: Sequence[Observation]) -> None:
+        """Cuts the people out of the next picture (H, W, 3) uint8 RGB."""
+        super().see(picture, seen)
+        self.look_back(picture, (observation.person for observation in seen))
+
     def settle(self) -> list[Encoded]:
         """What was made of everybody seen since the last call; waits for it."""
-        return [Encoded(each.person, each.features, each.squares) for each in self._gathered()]
+        flows: dict[int, list[Flow]] = defaultdict(list)
+        for person, flow in self._flows:
+            flows[person].append(flow.result())
+        self._flows = []
+        return [
+            Encoded(
+                each.person, each.features, each.squares, np.stack(moved) if (moved := flows[each.person]) else None
+            )
+            for each in self._gathered()
+        ]
+
+    def close(self) -> None:
+        """Ends the threads, with whatever was not waited for."""
+        self._flow_thread.shutdown(cancel_futures=True)
+        super().close()
 
     def say(self, features: Array, flow: Array | None) -> tuple[Array, Array, Array]:
         """What the network says of a clip: cameras (F, 3), rotations (F, 24, 3, 3) and shapes (F, 10).
@@ -45,6 +78,15 @@ class WindowReader(CropReader):
         It runs on the thread of the image network, whose turn comes first.
         """
         return self._thread.submit(self._on_device, self._said, features, flow).result()
+
+    def _cut(self, picture: np.ndarray, person: int, square: Array) -> np.ndarray:
+        now = super()._cut(picture, person, square)
+        if self.network.reads_flow:
+            before = None
+            if self._before is not None and person in self._before[1]:
+                before = super()._cut(self._before[0], person, square)
+            self._flows.append((person, self._flow_thread.submit(_flow, now, before)))
+        return now
 
     def _said(self, features: Array, flow: Array | None) -> tuple[Array, Array, Array]:
         network, device = self._ready(), self.encoder.device
@@ -65,3 +107,8 @@ class WindowReader(CropReader):
         """The network where the image network is."""
         self.network.to(self.encoder.device)
         return self.network
+
+
+def _flow(now: Crop, before: Crop | None) -> Flow:
+    """(2, 56, 56) how a crop has moved since the frame before; zeros where the person was not seen in that."""
+    return np.zeros((2, CELLS, CELLS), np.float16) if before is None else backward_flow(now, before)

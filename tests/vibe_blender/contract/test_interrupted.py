@@ -101,6 +101,32 @@ def test_a_capture_begun_with_an_option_that_did_nothing_is_resumed_without_it(j
     assert (resumed.estimator, resumed.fast, resumed.chunk, resumed.resume) == ("vibe", False, 450, True)
 
 
+def test_a_network_is_used_only_where_the_user_has_put_or_chosen_it(job, tmp_path) -> None:
+    places = [tmp_path / name for name in ("videos", "takes", "models", "runs")]
+    for place in places:
+        place.mkdir()
+    (places[0] / "walk.mp4").touch()
+    take, models = places[1] / "t.take", places[2]
+    job = Job(str(places[0] / "walk.mp4"), str(take), estimator="tcmr")
+    for place in places:
+        network = place / "best.pt"
+        network.touch()
+        with TakeWriter(take) as writer:
+            note_job(writer, replace(job, network=str(network)))
+        assert interrupted_job(take, str(models), str(network)).network == str(network)
+        if place != places[3]:
+            assert interrupted_job(take, str(models)).network == str(network)
+            continue
+        for chosen in ("", str(places[2] / "best.pt")):
+            with pytest.raises(CaptureError) as caught:
+                interrupted_job(take, str(models), chosen)
+            assert caught.value.code == "network_missing"
+            assert str(network) in caught.value.message
+        network.unlink()
+        with pytest.raises(CaptureError):
+            interrupted_job(take, str(models), str(network))
+
+
 def test_boxes_are_used_only_beside_the_video_or_the_take(job, tmp_path) -> None:
     (tmp_path / "videos").mkdir()
     (tmp_path / "secret").mkdir()
