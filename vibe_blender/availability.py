@@ -16,7 +16,7 @@ from .client.readiness import Estimator, Question, Readiness, ask
 from .contract.errors import CaptureError
 from .contract.terms import NAMES
 from .places import backend_python, developer_python, own_models, published_folder
-from .properties import NETWORK_FIELDS
+from .properties import NETWORK_FIELDS, VIBE_CaptureSettings
 from .redraw import redraw_panels
 
 _TICK_SECONDS = 0.2
@@ -43,6 +43,28 @@ class _Inquiry:
             self.answer = error
         except Stopped:
             pass
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Estimators whose needs are shown.
+
+    Attributes:
+        label: what they are called together.
+        names: theirs, in the backend's answer.
+    """
+
+    label: str
+    names: tuple[str, ...]
+
+    @property
+    def several(self) -> bool:
+        """Whether the label is a plural."""
+        return len(self.names) > 1
+
+    def said(self, answer: Readiness) -> Estimator | None:
+        """What the backend says of the last, which needs the least: what that lacks, all lack."""
+        return answer.estimators.get(self.names[-1])
 
 
 _inquiry: _Inquiry | None = None
@@ -108,6 +130,14 @@ def _lack(name: str, said: Estimator, answer: Readiness) -> str:
     if said.lacks_files:
         return f"{name} needs files that are not there: {', '.join(file.name for file in answer.missing(said.name))}"
     return f"{name} cannot be used. {said.reason}"
+
+
+def wanted_of(settings: VIBE_CaptureSettings) -> Wanted:
+    """What is chosen, where that is a network, or all networks."""
+    if settings.estimator not in NETWORK_FIELDS:
+        return Wanted("Networks", (*NETWORK_FIELDS,))
+    needs = in_effect(settings.estimator, settings.network_path())
+    return Wanted(NAMES[settings.estimator], (needs,))
 
 
 def look_again() -> None:

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import bpy
 
 from . import availability, installing
+from .availability import Wanted, wanted_of
 from .backend_view import draw_networks
-from .client.readiness import Estimator, Readiness
-from .contract.terms import NAMES
+from .client.readiness import Readiness
 from .places import preferences, published_folder
 from .properties import DEVICES, ESTIMATORS, NETWORK_FIELDS, VIBE_CaptureSettings
 from .text_view import draw_text
@@ -21,36 +19,6 @@ _TRAIN = (
     "Nobody has published weights of DTS-VIBE. Make a network with `vibe train` and the preset dts_vibe, as "
     "docs/training.md in the source says, and choose its file, best.pt, here."
 )
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Estimators whose needs are shown.
-
-    Attributes:
-        label: what they are called together.
-        names: theirs, in the backend's answer.
-    """
-
-    label: str
-    names: tuple[str, ...]
-
-    @property
-    def several(self) -> bool:
-        """Whether the label is a plural."""
-        return len(self.names) > 1
-
-    def said(self, answer: Readiness) -> Estimator | None:
-        """What the backend says of the last, which needs the least: what that lacks, all lack."""
-        return answer.estimators.get(self.names[-1])
-
-
-def wanted_of(settings: VIBE_CaptureSettings) -> Wanted:
-    """What is chosen, where that is a network, or all networks."""
-    if settings.estimator not in NETWORK_FIELDS:
-        return Wanted("Networks", (*NETWORK_FIELDS,))
-    needs = availability.in_effect(settings.estimator, settings.network_path())
-    return Wanted(NAMES[settings.estimator], (needs,))
 
 
 def draw_estimators(layout: bpy.types.UILayout, context: bpy.types.Context, settings: VIBE_CaptureSettings) -> None:

@@ -6,8 +6,10 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from .errors import CaptureError
 from .protocol import Job
@@ -23,13 +25,14 @@ def note_job(writer: TakeWriter, job: Job) -> None:
     writer.note(_KEY, replace(job, video=str(Path(job.video).absolute()), boxes=boxes, network=network).to_line())
 
 
-def interrupted_job(take: Path, models: str, network: str = "") -> Job:
+def interrupted_job(take: Path, models: str, networks: Mapping[str, str] = MappingProxyType({})) -> Job:
     """The job that goes on with an interrupted capture.
 
     Args:
         take: the take, or its growing part; both names will do.
         models: folder of the model files now, empty for the backend's default.
-        network: file of the network of their own that the user has chosen now, empty for none.
+        networks: by estimator, the file of the network of their own that the user has chosen now, if any. The one noted
+            may be elsewhere on this machine; the backend knows it again by what is in it, and refuses another.
 
     Raises:
         CaptureError: ``nothing_to_resume``, ``take_in_use``, ``video_missing``, ``boxes_missing``,
@@ -55,14 +58,22 @@ def interrupted_job(take: Path, models: str, network: str = "") -> Job:
             "Resume it on the command line with the same `--boxes`, or capture the video again.",
         )
     known = (video.parent, final.absolute().parent, *([Path(models).absolute()] if models else []))
+    network = _network(job, known, networks.get(job.estimator, ""))
+    return replace(job, take=str(final.absolute()), models=models, network=network, resume=True)
+
+
+def _network(job: Job, known: Sequence[Path], chosen: str) -> str:
+    """The file of the job's network: the noted one in a known folder, else the one that is chosen."""
     noted = Path(job.network)
-    if job.network and not ((noted.parent in known or noted == Path(network)) and noted.is_file()):
-        raise CaptureError(
-            "network_missing",
-            f"The network {noted} is not the one that is chosen, nor beside the video, the take or the model files.",
-            "Choose that network, then resume; or resume on the command line with the same `--network`.",
-        )
-    return replace(job, take=str(final.absolute()), models=models, resume=True)
+    if not job.network or (noted.parent in known and noted.is_file()):
+        return job.network
+    if chosen and Path(chosen).is_file():
+        return chosen
+    raise CaptureError(
+        "network_missing",
+        f"The network {noted} is not beside the video, the take or the model files.",
+        "Choose it as Own Network of its estimator, then resume; or resume on the command line with `--network`.",
+    )
 
 
 def interrupted_takes(folder: Path, video: Path) -> list[Path]:

@@ -15,7 +15,8 @@ from ..contract.errors import CaptureError
 from ..contract.interrupted import interrupted_job
 from ..contract.protocol import Job
 from ..contract.take_file import free_take_path, release_take_path
-from ..places import backend, models_folder, takes_folder
+from ..places import backend, models_folder, published_folder, takes_folder
+from ..properties import NETWORK_FIELDS
 from ..scene.takes import take_record
 from .active import named_take
 from .licence import CaptureButton
@@ -110,11 +111,9 @@ class VIBE_OT_resume_capture(CaptureButton, bpy.types.Operator):
     def _job(self, context: bpy.types.Context) -> Job:
         """The job as it was begun, with the files of this machine: a take may come from another."""
         path = self.take or named_take("", context).record.path
-        job = interrupted_job(Path(bpy.path.abspath(path)), "")
-        network = job.network
-        if network and not Path(network).is_file():  # the backend knows it again by what is in it
-            network = str(context.scene.vibe.network_path(job.estimator) or network)
-        return replace(job, models=models_folder(job.estimator), network=network)
+        chosen = {name: str(context.scene.vibe.network_path(name) or "") for name in NETWORK_FIELDS}
+        job = interrupted_job(Path(bpy.path.abspath(path)), str(published_folder() or ""), chosen)
+        return replace(job, models=models_folder(job.estimator))
 
 
 class VIBE_OT_cancel_capture(bpy.types.Operator):

@@ -4,7 +4,6 @@
 import bpy
 
 from .. import availability
-from ..estimator_view import wanted_of
 from ..text_view import draw_text
 
 _WIDTH_PX, _TEXT_PX = 460, 510
@@ -42,8 +41,9 @@ class VIBE_OT_what_is_missing(bpy.types.Operator):
 
     def draw(self, context: bpy.types.Context) -> None:
         """One box per file."""
-        layout, answer, wanted = self.layout, availability.readiness(), wanted_of(context.scene.vibe)
-        layout.label(text=f"What {wanted.label} {'need' if wanted.several else 'needs'}", icon="FILE_FOLDER")
+        layout, answer, wanted = self.layout, availability.readiness(), availability.wanted_of(context.scene.vibe)
+        needs = "networks need" if wanted.several else f"{wanted.label} needs"
+        layout.label(text=f"What {needs}", icon="FILE_FOLDER")
         for file in answer.needed(*wanted.names) if answer is not None else ():
             box = layout.box()
             box.label(text=file.name, icon="CHECKMARK" if file.there else "ERROR")

@@ -113,18 +113,20 @@ def test_a_network_is_used_only_where_the_user_has_put_or_chosen_it(job, tmp_pat
         network.touch()
         with TakeWriter(take) as writer:
             note_job(writer, replace(job, network=str(network)))
-        assert interrupted_job(take, str(models), str(network)).network == str(network)
+        assert interrupted_job(take, str(models), {"tcmr": str(network)}).network == str(network)
         if place != places[3]:
             assert interrupted_job(take, str(models)).network == str(network)
             continue
-        for chosen in ("", str(places[2] / "best.pt")):
+        other = str(places[2] / "best.pt")
+        assert interrupted_job(take, str(models), {"tcmr": other}).network == other  # the user's word
+        for chosen in ({}, {"tcmr": ""}, {"vibe": other}):
             with pytest.raises(CaptureError) as caught:
                 interrupted_job(take, str(models), chosen)
             assert caught.value.code == "network_missing"
             assert str(network) in caught.value.message
         network.unlink()
         with pytest.raises(CaptureError):
-            interrupted_job(take, str(models), str(network))
+            interrupted_job(take, str(models), {"tcmr": str(network)})
 
 
 def test_boxes_are_used_only_beside_the_video_or_the_take(job, tmp_path) -> None:

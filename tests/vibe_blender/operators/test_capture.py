@@ -142,18 +142,16 @@ def test_without_a_network_dts_vibe_says_that_it_needs_one(video, jobs, networks
 def test_a_capture_of_a_network_is_resumed_with_that_network(video, jobs, networks, name) -> None:
     slerp = 0.4 if name == "tcmr" else None
     take = interrupted(video, name, network=str(networks), device="cpu", slerp=slerp)
-    settings, another = bpy.context.scene.vibe, networks.with_name("another.pt")
-    another.touch()
-    setattr(settings, NETWORK_FIELDS[name], str(another))  # what is chosen now does not matter
+    with pytest.raises(RuntimeError, match=r"The network .*best\.pt is not beside the video"):
+        bpy.ops.vibe.resume_capture(take=take)  # a stranger's take names no files to be opened
+    setattr(bpy.context.scene.vibe, NETWORK_FIELDS[name], str(networks))
     bpy.ops.vibe.resume_capture(take=take)
-    networks.unlink()  # as on another machine, where it is wherever the user has put it
+    moved = networks.rename(networks.with_name("moved.pt"))
+    setattr(bpy.context.scene.vibe, NETWORK_FIELDS[name], str(moved))
     bpy.ops.vibe.resume_capture(take=take)
     kept = (name, "cpu", slerp, True)
     assert [(job.estimator, job.device, job.slerp, job.resume) for job in jobs] == [kept, kept]
-    assert [job.network for job in jobs] == [str(networks), str(another)]
-    setattr(settings, NETWORK_FIELDS[name], "")
-    with pytest.raises(RuntimeError, match=r"There is no network .*best\.pt"):
-        bpy.ops.vibe.resume_capture(take=take)
+    assert [job.network for job in jobs] == [str(networks), str(moved)]
 
 
 def test_a_capture_with_vibe_is_resumed_with_the_folder_of_this_machine(video, jobs, vibe, tmp_path) -> None:
