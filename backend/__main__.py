@@ -24,6 +24,7 @@ from vibe_blender.contract.version import VERSION
 
 from .ending import CANCELLED, DONE, FAILED, Session, interrupt_cancels
 from .event_stream import EventStream, standard_output_for_events
+from .explain.command import add_explain_arguments, explain
 from .packages import require_package
 from .training.prepare.command import add_prepare_arguments
 
@@ -328,6 +329,10 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=test)
     command.add_argument("config", metavar="CONFIG.toml", help="which networks, on which archives")
     command.add_argument("--json", action="store_true", help="as JSON")
+
+    command = commands.add_parser("explain", help="what TCMR or DTS-VIBE attended to in a clip, as a picture")
+    command.set_defaults(command=explain)
+    add_explain_arguments(command)
 
     _add_models(commands.add_parser("models", help="the network files: list, fetch, import, verify"))
 
