@@ -27,10 +27,12 @@ INSTALLERS = {"pip", "uv"}
 """Pinned too, for the add-on installs the backend with them, but no part of the program requires them."""
 HOME_FOLDERS = ("work", "farm", "root", "tmp", "home", "Users")
 NEED_TORCH = (
-    "backend.networks.dts_vibe", "backend.networks.frame_based", "backend.networks.motion_discriminator",
-    "backend.networks.regressor", "backend.networks.resnet", "backend.networks.tcmr", "backend.networks.transformer",
-    "backend.networks.vibe", "backend.body.axis_angles", "backend.body.rotation6d", "backend.body.smpl",
-    "backend.checkpoints", "backend.estimators.vibe", "backend.flow_networks", "backend.own_networks",
+    *(f"backend.networks.{name}" for name in (
+        "attending", "dts_vibe", "frame_based", "motion_discriminator", "regressor", "resnet", "tcmr", "transformer",
+        "vibe",
+    )),
+    "backend.body.axis_angles", "backend.body.rotation6d", "backend.body.smpl", "backend.checkpoints",
+    "backend.estimators.vibe", "backend.estimators.windowed", "backend.flow_networks", "backend.own_networks",
     *(f"backend.training.{name}" for name in (
         "augment", "bodies", "clips", "config", "curves", "distributed", "features", "feeding", "flow_loss", "losses",
         "measuring", "mixing", "networks", "prepare.human36m", "prepare.insta_variety", "prepare.joint_orders",
@@ -38,7 +40,7 @@ NEED_TORCH = (
         "state", "testing", "trainer",
     )),
 )  # fmt: skip
-"""The modules, and one package, that the default road does without."""
+"""The modules, and two packages, that the default road does without."""
 NEED_BLENDER = tuple(f"backend.training.rendering.{name}" for name in ("filming", "materials", "stage"))
 """The worker that renders, a program of its own."""
 IMPORT_ALL = """
