@@ -104,6 +104,7 @@ STUDIES = {
         Variant("VIBE, no discriminator"),
         Variant("VIBE, average+max", discriminator='pooling = "average_max"\n', use=True),
         Variant("VIBE, attention", use=True),
+        Variant("VIBE, attention, ten times the weight", weights="adversarial = 5.0\n", use=True),
     ),
     "temporal": (
         Variant("VIBE, attention", use=True),
@@ -167,7 +168,7 @@ def run(file: Path, text: str) -> None:
     if done.returncode:
         raise SystemExit(f"{file}: {done.stderr[-2000:]}")
     (file.parent / file.stem / "done").touch()
-    print(file.stem, done.stderr.strip().splitlines()[-1], flush=True)
+    print(file.stem, *done.stderr.strip().splitlines()[-1:], flush=True)
 
 
 def poses_of(network: Generator, archive: ClipArchive) -> Tensor:
