@@ -23,7 +23,7 @@ Array = NDArray[Any]
 _COUNT = len(LANDMARK_NAMES)
 _WORDS = {name: f"words.{name}" for name in ("camera", "rotations", "betas", "boxes")}
 _MEMORY = "memory"
-_SQUARES, _FEATURES, _FLOW = "squares", "features", "flow"
+_SQUARES, _FEATURES, _MOVING = "squares", "features", "moving"
 _AT_HAND = 16
 """How many saved rows of what is long stay in memory, so that a preview with its context need not read them."""
 
@@ -88,7 +88,7 @@ class _Readings:
 
     def keep(self, encoded: Encoded) -> None:
         self.rows[_SQUARES].extend(encoded.squares)
-        for name, values in ((_FEATURES, encoded.features), (_FLOW, encoded.flow)):
+        for name, values in ((_FEATURES, encoded.features), (_MOVING, encoded.moving)):
             if values is not None:
                 self.long.setdefault(name, _LongRows()).newest.extend(values)
 
@@ -140,7 +140,7 @@ class Recording:
         for person in writer.owners("side_px"):
             readings = recording._people[person] = _Readings()
             for name in writer.names(person):
-                if name in (_FEATURES, _FLOW):
+                if name in (_FEATURES, _MOVING):
                     readings.long[name] = _LongRows()
                     continue
                 rows = writer.evidence(person, name)
@@ -255,7 +255,7 @@ class Recording:
             keypoints=_keypoints(arrays),
             squares=arrays[_SQUARES],
             features=long[_FEATURES],
-            flow=long.get(_FLOW),
+            moving=long.get(_MOVING),
         )
 
 

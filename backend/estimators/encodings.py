@@ -29,14 +29,14 @@ class Encoded:
         person: number from 1.
         features: (T, 2048) float32.
         squares: (T, 4) centre x, y, width, height, pixels, of the crops.
-        flow: (T, 2, 56, 56) float16 pixels of the crop, where each point of the frame was in the one before, relative
-            to the point; zeros where that is not known. None where nobody asks for it.
+        moving: (T, W) float32, what a network made of how the picture has moved since the one before; None of a
+            network that does not ask for it.
     """
 
     person: int
     features: Array
     squares: Array
-    flow: Array | None = None
+    moving: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Encodings:
         keypoints: (T, K, 3) x, y in pixels and visibility 0..1 of the landmarks; K = 0 where none were read.
         squares: (T, 4) as of ``Encoded``.
         features: (T, 2048).
-        flow: (T, 2, 56, 56), None where nobody asks for it.
+        moving: (T, W) as of ``Encoded``.
     """
 
     frames: NDArray[np.integer]
@@ -59,7 +59,7 @@ class Encodings:
     keypoints: Array
     squares: Array
     features: Rows
-    flow: Rows | None = None
+    moving: Rows | None = None
 
     def said(self, words: NetworkWords) -> Said:
         """The same with what a network said of it."""

@@ -185,7 +185,15 @@ class DtsVibe(nn.Module):
         """What the frames of sequences attend to; arguments as of ``forward``."""
         return self._bodies(self.rgb(features), self._moving(flow))[1]
 
-    def over(self, features: Tensor, flow: Tensor | None = None, *, length: int = 16) -> Regressed:
+    def moving(self, flow: Tensor) -> Tensor:
+        """(F, width) what flow (F, 2, 56, 56) says of each frame by itself; for who calls ``over`` more than once."""
+        if self.flow_stream is None:
+            raise ValueError("this network has no flow stream")
+        return torch.cat([self.flow_stream(part) for part in flow.split(_PICTURES_AT_ONCE)])
+
+    def over(
+        self, features: Tensor, flow: Tensor | None = None, *, moving: Tensor | None = None, length: int = 16
+    ) -> Regressed:
         """Bodies (F, …) of a clip of any length, in evaluation mode.
 
         Windows as long as those that were learned from, each a quarter of that after the one before and the last at
@@ -195,12 +203,12 @@ class DtsVibe(nn.Module):
         Args:
             features: (F, 2048).
             flow: (F, 2, 56, 56) as of ``forward``.
+            moving: (F, width) what ``moving`` makes of the flow, instead of it.
             length: of the windows; a shorter clip is one window.
         """
         seen = self.rgb(features)
-        moving = None
-        if self.flow_stream is not None:
-            moving = torch.cat([self.flow_stream(part) for part in _required(flow).split(_PICTURES_AT_ONCE)])
+        if self.flow_stream is not None and moving is None:
+            moving = self.moving(_required(flow))
         rows = windows(len(features), length).to(features.device)
         parts = [
             self._bodies(seen[some], None if moving is None else moving[some])[0]

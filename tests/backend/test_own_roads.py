@@ -228,7 +228,7 @@ def test_another_network_does_not_go_on(studio: Studio, parts: dict[int, Any]) -
     assert "another network" in caught.value.message
 
 
-def test_flow_and_features_are_in_the_growing_take_and_not_in_memory(
+def test_what_the_networks_made_of_frames_is_in_the_growing_take_and_not_in_memory(
     studio: Studio, parts: dict[int, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most, kinds, save = [0], {}, recording.Recording.save
@@ -243,7 +243,7 @@ def test_flow_and_features_are_in_the_growing_take_and_not_in_memory(
     assert 30 < max(most) <= 60 + recording._AT_HAND
     monkeypatch.setattr(recording, "_AT_HAND", 1000)
     assert farthest(whole, capture(studio, parts)) < 2e-5
-    assert (kinds["features"], kinds["flow"]) == ("<f4", "<f2")
+    assert (kinds["features"], kinds["moving"]) == ("<f4", "<f4")
 
 
 def test_a_network_without_a_flow_stream_asks_for_no_flow(

@@ -20,7 +20,7 @@ from .take_errors import damaged
 TAKE_VERSION = 1
 _APPLICATION_ID = 0x56494245  # "VIBE"
 _MAX_VALUES = 1 << 28
-_DTYPES = {"<f2", "<f4", "<f8", "<i4", "<i8", "|u1", "|b1"}
+_DTYPES = {"<f4", "<f8", "<i4", "<i8", "|u1", "|b1"}
 _SCHEMA = {
     "meta": "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "arrays": """CREATE TABLE arrays (

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from backend.body.keypoints import LANDMARK_NAMES
@@ -38,11 +39,13 @@ class Gathered:
 
     Attributes:
         person: number from 1.
+        rows: (T,) its crops among those of everybody.
         features: (T, 2048) float32.
         squares: (T, 4) centre x, y, width, height, pixels, before they were enlarged for the crop.
     """
 
     person: int
+    rows: NDArray[np.integer]
     features: Array
     squares: Array
 
@@ -113,9 +116,8 @@ class CropReader:
             return []
         people = np.array([person for person, _ in seen])
         squares, whole = np.array([square for _, square in seen]), np.concatenate(features)
-        return [
-            Gathered(int(person), whole[people == person], squares[people == person]) for person in np.unique(people)
-        ]
+        each = [(int(person), np.flatnonzero(people == person)) for person in np.unique(people)]
+        return [Gathered(person, rows, whole[rows], squares[rows]) for person, rows in each]
 
     def _crops(self) -> Tensor:
         """Room (B, 224, 224, 3) for a batch, where the GPU fetches it without the CPU's help."""

@@ -44,9 +44,13 @@ class WindowNetwork(ABC):
         """Moves it."""
         self._module.to(device)
 
+    def moving(self, flow: Tensor) -> Tensor:
+        """(B, W) what flow (B, 2, 56, 56) says of each frame by itself; only of a network that reads flow."""
+        raise NotImplementedError
+
     @abstractmethod
-    def over(self, features: Tensor, flow: Tensor | None) -> Regressed:
-        """Bodies (F, …) of a clip: (F, 2048) and, where it reads flow, (F, 2, 56, 56), on the network's device."""
+    def over(self, features: Tensor, moving: Tensor | None) -> Regressed:
+        """Bodies (F, …) of a clip: (F, 2048) and, where it reads flow, (F, W) of ``moving``, on its device."""
 
     @abstractmethod
     def alone(self, features: Tensor) -> Regressed:
@@ -61,7 +65,7 @@ class TcmrNetwork(WindowNetwork):
         super().__init__(network, length)
         self._network, self._repeat_ends = network, repeat_ends
 
-    def over(self, features: Tensor, flow: Tensor | None) -> Regressed:
+    def over(self, features: Tensor, moving: Tensor | None) -> Regressed:
         """As ``WindowNetwork``."""
         return self._network.over(features, repeat_ends=self._repeat_ends, length=self.length)[0]
 
@@ -83,9 +87,13 @@ class DtsVibeNetwork(WindowNetwork):
         super().__init__(network, length, stride=stride, reads_flow=network.flow_stream is not None)
         self._network = network
 
-    def over(self, features: Tensor, flow: Tensor | None) -> Regressed:
+    def moving(self, flow: Tensor) -> Tensor:
         """As ``WindowNetwork``."""
-        return self._network.over(features, flow, length=self.length)
+        return self._network.moving(flow)
+
+    def over(self, features: Tensor, moving: Tensor | None) -> Regressed:
+        """As ``WindowNetwork``."""
+        return self._network.over(features, moving=moving, length=self.length)
 
     def alone(self, features: Tensor) -> Regressed:
         """As ``WindowNetwork``; nothing is known of how they move."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -36,7 +35,8 @@ class WindowReader(CropReader):
         """
         self.network, self._body = networks.network, networks.body
         self._flow_thread = ThreadPoolExecutor(1)
-        self._flows: list[tuple[int, Future[Flow]]] = []
+        self._flows: list[Future[Flow]] = []
+        self._moving: list[Future[Array]] = []
         self._before: tuple[np.ndarray, set[int]] | None = None
         encoder = Encoder(networks.encoder, device, self._apart, False if exact else None)
         super().__init__(encoder, self.network.enlarged_by)
@@ -56,15 +56,12 @@ class WindowReader(CropReader):
 
     def settle(self) -> list[Encoded]:
         """What was made of everybody seen since the last call; waits for it."""
-        flows: dict[int, list[Flow]] = defaultdict(list)
-        for person, flow in self._flows:
-            flows[person].append(flow.result())
-        self._flows = []
+        gathered = self._gathered()
+        parts, self._moving = [part.result() for part in self._moving], []
+        moving = np.concatenate(parts) if parts else None
         return [
-            Encoded(
-                each.person, each.features, each.squares, np.stack(moved) if (moved := flows[each.person]) else None
-            )
-            for each in self._gathered()
+            Encoded(each.person, each.features, each.squares, None if moving is None else moving[each.rows])
+            for each in gathered
         ]
 
     def close(self) -> None:
@@ -72,12 +69,12 @@ class WindowReader(CropReader):
         self._flow_thread.shutdown(cancel_futures=True)
         super().close()
 
-    def say(self, features: Array, flow: Array | None) -> tuple[Array, Array, Array]:
-        """What the network says of a clip: cameras (F, 3), rotations (F, 24, 3, 3) and shapes (F, 10).
+    def say(self, features: Array, moving: Array | None) -> tuple[Array, Array, Array]:
+        """What the network says of a clip (F, 2048), (F, W): cameras (F, 3), rotations (F, 24, 3, 3), shapes (F, 10).
 
         It runs on the thread of the image network, whose turn comes first.
         """
-        return self._thread.submit(self._on_device, self._said, features, flow).result()
+        return self._thread.submit(self._on_device, self._said, features, moving).result()
 
     def _cut(self, picture: np.ndarray, person: int, square: Array) -> np.ndarray:
         now = super()._cut(picture, person, square)
@@ -85,13 +82,26 @@ class WindowReader(CropReader):
             before = None
             if self._before is not None and person in self._before[1]:
                 before = super()._cut(self._before[0], person, square)
-            self._flows.append((person, self._flow_thread.submit(_flow, now, before)))
+            self._flows.append(self._flow_thread.submit(_flow, now, before))
         return now
 
-    def _said(self, features: Array, flow: Array | None) -> tuple[Array, Array, Array]:
+    def _send(self) -> None:
+        if self._flows:  # of the crops that are sent
+            self._moving.append(self._thread.submit(self._on_device, self._moved, self._flows))
+            self._flows = []
+        super()._send()
+
+    def _moved(self, flows: Sequence[Future[Flow]]) -> Array:
+        """(B, W) what the network makes of flow."""
+        flow = torch.from_numpy(np.stack([each.result() for each in flows]))
+        network = self._ready()
+        with exactly():
+            return network.moving(flow.to(self.encoder.device).float()).cpu().numpy()
+
+    def _said(self, features: Array, moving: Array | None) -> tuple[Array, Array, Array]:
         network, device = self._ready(), self.encoder.device
         with exactly():
-            moved = None if flow is None else torch.from_numpy(flow).to(device).float()
+            moved = None if moving is None else torch.from_numpy(moving).to(device)
             said = network.over(torch.from_numpy(features).to(device), moved)
         camera, rotations, betas = (part.cpu().numpy() for part in (said.camera, said.rotations, said.betas))
         return camera, rotations, betas

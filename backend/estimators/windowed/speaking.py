@@ -25,7 +25,7 @@ from vibe_blender.contract.take import NetworkWords
 from .networks import WindowNetwork
 
 Say = Callable[[Array, Array | None], tuple[Array, Array, Array]]
-"""Features (F, 2048), and flow (F, 2, 56, 56) or None, to cameras (F, 3), rotations (F, 24, 3, 3), shapes (F, 10)."""
+"""Features (F, 2048), and what moves (F, W) or None, to cameras (F, 3), rotations (F, 24, 3, 3), shapes (F, 10)."""
 _AT_ONCE = 256
 """Frames, besides those around them."""
 
@@ -49,8 +49,8 @@ class Speaker:
         parts = []
         for run in runs(encodings.frames):
             for part, around in stretches(run, self.network.length, self.network.stride):
-                flow = None if encodings.flow is None else encodings.flow[around]
-                said = self.say(encodings.features[around], flow)
+                moving = None if encodings.moving is None else encodings.moving[around]
+                said = self.say(encodings.features[around], moving)
                 parts.append([values[part.start - around.start : part.stop - around.start] for values in said])
                 progress(part.stop)
         camera, rotations, betas = (np.concatenate(part) for part in zip(*parts, strict=True))

@@ -48,7 +48,7 @@ def test_features_are_of_crops_as_tcmr_s_demo_cuts_them() -> None:
         assert features.dtype == np.float32
         assert np.abs(features - expected).max() < 1e-4
         assert np.array_equal(np.concatenate([part.squares for part in mine]), squares)
-        assert all(part.flow is None for part in mine)
+        assert all(part.moving is None for part in mine)
 
 
 def test_nobody_seen_is_nothing_made() -> None:
