@@ -44,10 +44,9 @@ class TcmrEncoder(nn.Module):
     ``gru_aft`` from its last frame back to the one behind the middle.
     """
 
-    def __init__(self, hidden: int, *, residual: bool) -> None:
+    def __init__(self, hidden: int) -> None:
         """As ``Tcmr``."""
         super().__init__()
-        self.residual = residual
         self.gru_cur = nn.GRU(FEATURES, hidden, num_layers=_LAYERS, bidirectional=True)
         self.gru_bef = nn.GRU(FEATURES, hidden, num_layers=_LAYERS)
         self.gru_aft = nn.GRU(FEATURES, hidden, num_layers=_LAYERS)
@@ -72,7 +71,7 @@ class TcmrEncoder(nn.Module):
         past = self.gru_bef(frames[:middle])[0][-1]
         current = self.gru_cur(frames)[0][middle]
         future = self.gru_aft(frames[middle + 1 :].flip(0))[0][-1]
-        return self._weighed(past, current, future, frames[middle])
+        return self._weighed(past, current, future)
 
     def batched(self, features: Tensor, count: int, length: int, move: int) -> tuple[Tensor, Tensor]:
         """As ``forward``, for ``count`` windows that share their frames, with each frame's input products made once.
@@ -96,14 +95,12 @@ class TcmrEncoder(nn.Module):
         both = [torch.cat(pair, dim=-1) for pair in zip(ahead, back, strict=True)]
         del ahead, back
         reached = [_last(cur, 1, "", both[: middle + 1]), _last(cur, 1, "_reverse", both[: middle - 1 : -1])]
-        return self._weighed(past, torch.cat(reached, dim=-1), future, features[steps[middle]])
+        return self._weighed(past, torch.cat(reached, dim=-1), future)
 
-    def _weighed(self, past: Tensor, current: Tensor, future: Tensor, middle: Tensor) -> tuple[Tensor, Tensor]:
-        """The branches' last layers over (N, hidden), (N, 2 hidden), (N, hidden), and the middle frames (N, 2048)."""
-        known = self.linear_cur(torch.relu(current))
-        if self.residual:
-            known = known + middle
-        branches = [self.linear_bef(torch.relu(past)), known, self.linear_aft(torch.relu(future))]
+    def _weighed(self, past: Tensor, current: Tensor, future: Tensor) -> tuple[Tensor, Tensor]:
+        """The branches' last layers over (N, hidden), (N, 2 hidden), (N, hidden)."""
+        last = ((self.linear_bef, past), (self.linear_cur, current), (self.linear_aft, future))
+        branches = [layer(torch.relu(inner)) for layer, inner in last]
         together = torch.stack(branches, dim=1)
         return together, self.attention(together)
 
@@ -116,11 +113,12 @@ class Tcmr(nn.Module):
 
         Args:
             hidden: numbers of a layer; 1024 as published. The attention has a quarter of it.
-            residual: the middle frame's own feature is added to what all frames say of it, as VIBE does. The paper
-                takes this out, and that is most of what it does against trembling.
+            residual: the middle frame's own feature is added to what all three together say of it, as VIBE does. The
+                paper takes this out, and that is most of what it does against trembling.
         """
         super().__init__()
-        self.encoder = TcmrEncoder(hidden, residual=residual)
+        self.residual = residual
+        self.encoder = TcmrEncoder(hidden)
         self.regressor = Regressor(hidden)
 
     def forward(self, features: Tensor) -> tuple[Regressed, Tensor]:
@@ -134,7 +132,7 @@ class Tcmr(nn.Module):
             middle frame; else bodies (N, 1, …) of all together. And the weights (N, 3) of past, all and future frames.
         """
         branches, weights = self.encoder(features)
-        together = _mixed(branches, weights)
+        together = self._mixed(branches, weights, features[:, features.shape[1] // 2])
         if self.training:
             return self.regressor(torch.stack([branches[:, 0], branches[:, 2], together], dim=1)), weights
         return self.regressor(together[:, None]), weights
@@ -163,10 +161,16 @@ class Tcmr(nn.Module):
         for rows, count, move in _batches(len(features), length, repeat_ends):
             some = features[rows.to(features.device)].to(device)
             branches, weights = self.encoder.batched(some, count, length, move)
-            said.append(self.regressor(_mixed(branches, weights)))
+            first = move * (length // 2)
+            said.append(self.regressor(self._mixed(branches, weights, some[first : first + count])))
             weighed.append(weights)
         parts = (torch.cat([getattr(each, name) for each in said]) for name in ("rotations", "betas", "camera"))
         return Regressed(*parts), torch.cat(weighed)
+
+    def _mixed(self, branches: Tensor, weights: Tensor, middle: Tensor) -> Tensor:
+        """(N, 2048) of branches (N, 3, 2048), weights (N, 3) and the middle frames' own features (N, 2048)."""
+        together = (branches * weights[..., None]).sum(dim=1)
+        return together + middle if self.residual else together
 
 
 def mirrored(frames: int, before: int, behind: int) -> Tensor:
@@ -204,11 +208,6 @@ def _moving(rows: Tensor, windows: int, length: int) -> Iterator[tuple[Tensor, i
 def _standing(first: int, end: int) -> Iterator[tuple[Tensor, int, int]]:
     for rows in torch.arange(first, end).split(_AT_ONCE):
         yield rows, len(rows), 0
-
-
-def _mixed(branches: Tensor, weights: Tensor) -> Tensor:
-    """(N, 2048) of branches (N, 3, 2048) and weights (N, 3)."""
-    return (branches * weights[..., None]).sum(dim=1)
 
 
 def _over_frames(gru: nn.GRU, way: str, features: Tensor, steps: Sequence[slice]) -> list[Tensor]:
