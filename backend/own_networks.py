@@ -164,7 +164,7 @@ def read_own(path: Path) -> OwnNetwork:
         network.load_state_dict(record["gen_state_dict"], strict=True)
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise other(path, str(error).splitlines()[0]) from error
-    return OwnNetwork(network.eval(), architecture, features, frames)
+    return OwnNetwork(network.eval(), architecture, "landmarks" if features == "landmarks" else "spin", frames)
 
 
 def write_whole(path: Path, record: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ from vibe_blender.contract.kept_take import KeptTake
 from vibe_blender.contract.protocol import Event, Hello, Job, Progress, Stage, VideoOpened, Warned
 from vibe_blender.contract.take import Take, Video
 from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path, release_take_path
+from vibe_blender.contract.terms import notice_of
 
 Emit = Callable[[Event], None]
 
@@ -322,6 +323,7 @@ class _Capture:
             body=self._road.body,
             device=self._road.device,
             warnings=tuple(self._warnings),
+            notice=notice_of(self._job.estimator, own=bool(self._job.network)),
         )
 
     def _leave(self) -> None:

@@ -137,7 +137,7 @@ def find_published(*folders: Path) -> PublishedFiles:
         for path in paths:
             possible = _SLOTS.get(path.suffix.lower(), ("spin", "vibe", "tcmr"))
             known = path in found.values() or all(slot in found for slot in possible)
-            if not known and (slot := _recognised(path)) is not None:
+            if not known and (slot := recognised(path)) is not None:
                 found.setdefault(slot, path)
     return PublishedFiles(**found, folders=folders)
 
@@ -235,7 +235,7 @@ def _candidates(folder: Path, suffixes: tuple[str, ...] = _SUFFIXES) -> Iterator
                 yield path
 
 
-def _recognised(path: Path) -> Slot | None:
+def recognised(path: Path) -> Slot | None:
     """What a file is by its content, None where it is none of ours or cannot be read."""
     suffix = path.suffix.lower()
     try:

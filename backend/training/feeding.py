@@ -80,11 +80,11 @@ class Feed:
                 archives, data.frames, fps=data.motion_fps, shortest=_SHORTEST_MOTION, needs=("rotations",)
             )
             motion = MotionDataset(windows)
-        videos = [clips(data.two_d, 0), clips(data.three_d, 1)]
+        two_d, three_d = clips(data.two_d, 0), clips(data.three_d, 1)
         self.features = "spin" if data.pictures else _features_of(
-            [*self.validation, *(archive for part in videos if part for archive in part.windows.archives)]
+            [*self.validation, *(archive for part in (two_d, three_d) if part for archive in part.windows.archives)]
         )  # fmt: skip
-        dataset = MixedDataset(*videos, motion)
+        dataset = MixedDataset(two_d, three_d, motion)
         shares = shares_of(
             steps.batch, data.share_2d, two_d=bool(data.two_d), three_d=bool(data.three_d), motion=motion is not None
         )

@@ -190,7 +190,9 @@ def _said(
     for sequence in _sequences(ClipDataset(windows, pictures=pictures, flow=flow), archive, encoder, device):
         clips = sequence.clips
         with torch.inference_mode():
-            said = bodies_of(network, sequence.features, clips.flow.flatten(0, 1) if flow else None, length)
+            said = bodies_of(
+                network, sequence.features, None if clips.flow is None else clips.flow.flatten(0, 1), length
+            )
             said = Regressed(*(part.unflatten(0, (-1, length)) for part in (said.rotations, said.betas, said.camera)))
             points, labelled = body(said.rotations, said.betas), None
             if archive.facts.body == "smpl" and points.vertices is not None:

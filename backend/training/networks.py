@@ -14,12 +14,14 @@ from backend.networks.dts_vibe import DtsVibe
 from backend.networks.regressor import Regressed
 from backend.networks.resnet import ResNet50
 from backend.networks.tcmr import Tcmr
-from backend.own_networks import Generator, build, other, read_own
+from backend.own_networks import Architecture, Generator, OwnNetwork, build, other, read_own
+from backend.published import recognised
 
 from .clips import ClipBatch, normalised
 from .config import Model
 
 _PICTURES_AT_ONCE = 64
+_PUBLISHED_FRAMES = 16
 
 
 def new_generator(model: Model, folder: Path) -> Generator:
@@ -45,15 +47,17 @@ def new_generator(model: Model, folder: Path) -> Generator:
     return generator
 
 
-def load_generator(path: Path) -> Generator:
-    """A generator that a run of ours has written, or a published one (``.pth.tar``), in evaluation mode.
+def load_generator(path: Path) -> OwnNetwork:
+    """A network that a run of ours has written, or a published one (``.pth.tar``), as if it were ours.
 
     Raises:
         CaptureError: ``network_missing``, ``network_broken`` or ``network_other``; as of ``checkpoints.load_vibe``.
     """
-    if path.is_file() and path.name.endswith(".pth.tar"):
-        return load_tcmr(path) if "tcmr" in path.name.lower() else load_vibe(path)
-    return read_own(path).network
+    if not (path.is_file() and path.name.endswith(".pth.tar")):
+        return read_own(path)
+    if recognised(path) == "tcmr":
+        return OwnNetwork(load_tcmr(path), Architecture("tcmr"), "spin", _PUBLISHED_FRAMES)
+    return OwnNetwork(load_vibe(path), Architecture("gru"), "spin", _PUBLISHED_FRAMES)
 
 
 def inputs_of(clips: ClipBatch, encoder: ResNet50 | None, generator: nn.Module) -> tuple[Tensor, ...]:
@@ -112,7 +116,7 @@ def features_of(clips: ClipBatch, encoder: ResNet50 | None) -> Tensor:
 
 def _started(model: Model, path: Path) -> Generator:
     """The generator of a file, ours or a published one."""
-    generator, wanted = load_generator(path), build(model.architecture)
+    generator, wanted = load_generator(path).network, build(model.architecture)
     shapes = [{name: value.shape for name, value in one.state_dict().items()} for one in (generator, wanted)]
     if type(generator) is not type(wanted) or shapes[0] != shapes[1]:
         raise other(path, f"it is built in another way than the {model.architecture.name} that [model] describes")

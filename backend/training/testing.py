@@ -166,8 +166,16 @@ def compare(path: Path) -> TestReport:
     archives = [open_archive(folder / name) for name in settings.archives]
     tables = [_empty_table(archive) for archive in archives]
     for candidate in settings.networks:
-        network = load_generator(folder / candidate.file).to(device)
+        loaded = load_generator(folder / candidate.file)
+        network = loaded.network.to(device)
         for archive, table in zip(archives, tables, strict=True):
+            known = "spin" if settings.pictures else archive.facts.features
+            if known != loaded.features:
+                raise _bad(
+                    f"{candidate.name} has learned from the features {loaded.features}, "
+                    f"{archive.folder.name} has {known}",
+                    "Prepare the archive with the network's features.",
+                )
             measured = measure(
                 network, body, [archive], settings.frames, device,
                 encoder=encoder, across_sequences=settings.across_sequences,

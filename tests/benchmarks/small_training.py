@@ -104,7 +104,6 @@ STUDIES = {
         Variant("VIBE, no discriminator"),
         Variant("VIBE, average+max", discriminator='pooling = "average_max"\n', use=True),
         Variant("VIBE, attention", use=True),
-        Variant("VIBE, attention, ten times the weight", weights="adversarial = 5.0\n", use=True),
     ),
     "temporal": (
         Variant("VIBE, attention", use=True),

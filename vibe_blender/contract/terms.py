@@ -11,13 +11,22 @@ _NOTICES = {
     "research.",
     "tcmr": "Captured with the published weights of TCMR and the SMPL body, which are for non-commercial scientific "
     "research.",
-    "dts-vibe": "Captured with the published weights of SPIN and the SMPL body, which are for non-commercial "
-    "scientific research.",
 }
+_NOTICE_OF_OWN = (
+    "Captured with a network of one's own on the published weights of SPIN and the SMPL body, which are for "
+    "non-commercial scientific research."
+)
 
 
-def notice_of(estimator: str) -> str:
-    """What whoever uses a take of this estimator has to know, empty where they may use it for anything."""
+def notice_of(estimator: str, *, own: bool = False) -> str:
+    """What whoever uses a take of this estimator has to know, empty where they may use it for anything.
+
+    Args:
+        estimator: its name.
+        own: whether it had a network that its user has trained, as DTS-VIBE always has.
+    """
+    if own or estimator == "dts-vibe":
+        return _NOTICE_OF_OWN
     return _NOTICES.get(estimator, "")
 
 

@@ -43,6 +43,13 @@ def folder(tmp_path) -> Path:
     return tmp_path
 
 
+def test_a_network_is_not_shown_features_that_it_does_not_know(folder) -> None:
+    built = Architecture("gru", hidden=32)
+    save_own(folder / "vibe.pt", build(built).state_dict(), built, "landmarks", 4, "{}")
+    with pytest.raises(CaptureError, match=r"has learned from the features landmarks, walks\.clips has spin"):
+        compare(folder / "test.toml")
+
+
 def test_our_rows_stand_below_the_published_ones(folder) -> None:
     report = compare(folder / "test.toml")
     text = report.to_text()

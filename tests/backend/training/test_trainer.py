@@ -96,7 +96,7 @@ def test_a_run_writes_networks_state_and_curves(run) -> None:
     assert trained.error_mm == min(measured)
     parts = ("joints_2d", "joints_3d", "pose", "shape", "adversarial")
     assert lines[0]["total"] == pytest.approx(sum(lines[0][name] for name in parts))
-    assert load_generator(folder / BEST).training is False
+    assert load_generator(folder / BEST).network.training is False
     assert not list(folder.glob(".*"))
 
 

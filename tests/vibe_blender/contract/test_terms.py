@@ -11,6 +11,12 @@ from vibe_blender.contract.terms import described, notice_of
 def test_only_captures_with_published_files_are_limited() -> None:
     assert notice_of("keypoints") == ""
     assert "non-commercial" in notice_of("vibe")
+    for estimator in ("vibe", "tcmr"):
+        own = notice_of(estimator, own=True)
+        assert "SPIN" in own
+        assert "weights of VIBE" not in own
+        assert own != notice_of(estimator)
+    assert notice_of("dts-vibe") == notice_of("dts-vibe", own=True)
     assert described("keypoints", "") == "Keypoints"
     assert described("vibe", notice_of("vibe")) == "VIBE, non-commercial research"
     assert described("keypoints", notice_of("vibe")) == "Keypoints, non-commercial research"
