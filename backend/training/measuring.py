@@ -194,19 +194,41 @@ def _said(
                 network, sequence.features, None if clips.flow is None else clips.flow.flatten(0, 1), length
             )
             said = Regressed(*(part.unflatten(0, (-1, length)) for part in (said.rotations, said.betas, said.camera)))
-            points, labelled = body(said.rotations, said.betas), None
-            if archive.facts.body == "smpl" and points.vertices is not None:
-                labelled = body(clips.rotations, clips.betas)
-        parts.append(_joints(points, labelled, clips, body))
-        if labelled is not None and clips.has_smpl.any():
-            has, count = clips.has_smpl, int(clips.has_smpl.sum())
-            assert points.vertices is not None
-            assert labelled.vertices is not None
-            total += count * metrics.vertex_error(_array(points.vertices[has]), _array(labelled.vertices[has]))
-            counted += count
+            # A skin has thousands of points: those of a sequence of minutes would need gigabytes at once.
+            for first in range(0, len(clips), _BATCH):
+                some = slice(first, first + _BATCH)
+                joints, apart, skins = _compared(
+                    said.rotations[some], said.betas[some], _rows(clips, some), archive, body
+                )
+                parts.append(joints)
+                total, counted = total + apart, counted + skins
     said_joints, true_joints, known = (np.concatenate(items) for items in zip(*parts, strict=True))
     numbers, fps = _frames(archive, [windows[number] for number in range(len(windows))])
     return _Said(said_joints, true_joints, known, numbers, fps, total / counted if counted else math.nan)
+
+
+def _compared(
+    rotations: Tensor, betas: Tensor, clips: ClipBatch, archive: ClipArchive, body: Body
+) -> tuple[tuple[Array, Array, metrics.Flags], float, int]:
+    """What ``_joints`` says of N windows, the sum of their skins' errors in mm, and of how many frames that is.
+
+    Args:
+        rotations: (N, T, 24, 3, 3) that were said.
+        betas: (N, T, 10) that were said.
+        clips: the labels.
+        archive: that they are of.
+        body: that gives joints and skin.
+    """
+    points, labelled = body(rotations, betas), None
+    if archive.facts.body == "smpl" and points.vertices is not None:
+        labelled = body(clips.rotations, clips.betas)
+    joints = _joints(points, labelled, clips, body)
+    has, count = clips.has_smpl, int(clips.has_smpl.sum())
+    if labelled is None or not count:
+        return joints, 0.0, 0
+    assert points.vertices is not None
+    assert labelled.vertices is not None
+    return joints, count * metrics.vertex_error(_array(points.vertices[has]), _array(labelled.vertices[has])), count
 
 
 @dataclass(frozen=True)
@@ -237,6 +259,11 @@ def _sequences(
         tensors = [part.tensors() for part in parts]
         whole = {name: torch.cat([part[name] for part in tensors]) for name in tensors[0]}
         yield _Sequence(replace(parts[0], **whole), torch.cat(features))
+
+
+def _rows(clips: ClipBatch, rows: slice) -> ClipBatch:
+    """Some of the clips."""
+    return replace(clips, **{name: tensor[rows] for name, tensor in clips.tensors().items()})
 
 
 def _batched(numbers: Iterable[int], size: int) -> Iterator[list[int]]:

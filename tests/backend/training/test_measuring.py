@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from backend.body.axis_angles import matrices_from_axis_angles
 from backend.body.model import from_arrays
 from backend.body.smpl import H36M_TO_J14, Smpl
 from backend.networks.regressor import Regressed
+from backend.training import measuring
 from backend.training.archive import ArchiveWriter, ClipArchive, Facts
 from backend.training.bodies import EVALUATED, SmplBody, open_body
 from backend.training.measuring import Figures, mean_of, measure
@@ -198,6 +199,20 @@ def test_smpl_is_measured_by_human36ms_joints_and_its_skin(tmp_path, smpl) -> No
     assert figures.mpjpe_mm == pytest.approx(mean, abs=1e-3)
     apart = (skins[0] - skins[1]).norm(dim=-1).mean()
     assert figures.pve_mm == pytest.approx(1000 * float(apart), abs=1e-3)
+
+
+def test_long_sequences_go_through_the_body_in_parts(tmp_path, smpl, monkeypatch) -> None:
+    lengths = (LENGTH * 5 + 1, LENGTH * 2)
+    one = archive(tmp_path / "a.clips", smpl, lengths, noise=0.05, unknown=(25,))
+    whole = measure(Oracle(), smpl, [one], LENGTH, CPU)
+    sizes = []
+    hook = smpl.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    monkeypatch.setattr(measuring, "_BATCH", 2)
+    parts = measure(Oracle(), smpl, [one], LENGTH, CPU)
+    hook.remove()
+    assert sizes == [2, 2, 2, 2, 1, 1, 2, 2]
+    assert asdict(parts.mean) == pytest.approx(asdict(whole.mean), rel=1e-5)
+    assert parts.mean.pve_mm > 1
 
 
 def test_archives_count_alike_in_the_mean(tmp_path, mannequin) -> None:
