@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ def add_columns(
     encoder: Encoder | None = None,
     flow: FlowMethod | None = None,
     images: bool = False,
+    networks: tuple[Path, ...] = (),
     progress: Callable[[int, int, int], None] = lambda *_: None,
 ) -> ClipArchive:
     """A copy of an archive with more columns; interrupted, it goes on after the last whole sequence.
@@ -42,10 +44,12 @@ def add_columns(
         encoder: makes features; None keeps those there are.
         flow: finds flow; None keeps what there is.
         images: whether the copy has the pictures too.
+        networks: files that ``encoder`` and ``flow`` were read from: what others make is never added to the same copy.
         progress: is told sequences done, all of them, and frames so far.
 
     Raises:
-        CaptureError: ``no_pictures``, ``archive_broken``, or as of ``ArchiveWriter``.
+        CaptureError: ``no_pictures``, ``archive_broken``, ``archive_other`` for what was begun of another archive or
+            otherwise, or as of ``ArchiveWriter``.
         ValueError: nothing is to be made.
     """
     made = (("features",) if encoder else ()) + (("flow",) if flow else ())
@@ -58,7 +62,9 @@ def add_columns(
     kept = tuple(name for name in archive.columns if name not in (*made, *_PICTURES))
     facts = replace(archive.facts, features=encoder.name) if encoder else archive.facts
     writer = ArchiveWriter(out, facts, (*kept, *made, *(_PICTURES if images else ())))
-    keep_choices(writer, {"flow": flow.name if flow else None})
+    # The index of the archive has the sums of all its files.
+    source, used = _sha256(archive.folder / "archive.json"), " ".join(map(_sha256, networks))
+    keep_choices(writer, {"flow": flow.name if flow else None, "source": source, "networks": used})
     frames = 0
     for number, sequence in enumerate(archive.sequences):
         frames += sequence.count
@@ -79,6 +85,11 @@ def add_columns(
             writer.add(sequence.name, sequence.fps, arrays, jpegs)
         progress(number + 1, len(archive.sequences), frames)
     return writer.finish()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _features(archive: ClipArchive, sequence: Sequence, encoder: Encoder) -> Iterator[NDArray[np.float16]]:

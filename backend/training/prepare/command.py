@@ -148,7 +148,11 @@ def _copy(options: argparse.Namespace, raw: Path, out: Path, line: _Line) -> Cli
         raise CaptureError(
             "bad_option", "An archive is copied to give it features or flow.", "Add --features or --flow."
         )
-    return add_columns(open_archive(raw), out, encoder=encoder, flow=flow, images=options.images, progress=line.show)
+    named = (options.features if options.features != LANDMARKS else "", options.raft)
+    return add_columns(
+        open_archive(raw), out, encoder=encoder, flow=flow, images=options.images,
+        networks=tuple(Path(name) for name in named if name), progress=line.show,
+    )  # fmt: skip
 
 
 def _render(options: argparse.Namespace, motions: Path, out: Path, line: _Line) -> ClipArchive:

@@ -14,6 +14,7 @@ import pytest
 from backend.__main__ import main
 from backend.flow import Dis
 from backend.training.archive import ArchiveWriter, ClipArchive, open_archive
+from backend.training.prepare import archive_copy, command
 from backend.training.prepare.archive_copy import add_columns
 from backend.training.prepare.command import find_dataset
 from backend.training.prepare.preparing import Options, prepare
@@ -197,6 +198,48 @@ def test_two_methods_are_not_mixed(tmp_path, monkeypatch):
         add_columns(archive, tmp_path / "b.clips", flow=other)
     assert caught.value.code == "archive_other"
     assert add_columns(archive, tmp_path / "b.clips", flow=Dis()).column("flow").any()
+
+
+def test_two_sources_or_networks_are_not_mixed(tmp_path, monkeypatch):
+    one, other = (write_drifting(tmp_path / f"{name}.clips", (4, count)) for name, count in (("a", 3), ("b", 5)))
+    network, better = tmp_path / "spin.pth.tar", tmp_path / "better.pth.tar"
+    network.write_bytes(b"one")
+    better.write_bytes(b"two")
+    out, added = tmp_path / "out.clips", ArchiveWriter.add
+
+    def once(self, name, *arguments):
+        if name == "made 1":
+            raise KeyboardInterrupt
+        added(self, name, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ArchiveWriter, "add", once)
+        with pytest.raises(KeyboardInterrupt):
+            add_columns(one, out, encoder=Middle(), networks=(network,))
+    begun = files(out)
+    for source, used in ((other, (network,)), (one, (better,)), (one, ())):
+        with pytest.raises(CaptureError) as caught:
+            add_columns(source, out, encoder=Middle(), networks=used)
+        assert caught.value.code == "archive_other"
+        assert files(out) == begun
+    elsewhere = (network.rename(tmp_path / "moved.pth.tar"), one.folder.rename(tmp_path / "moved.clips"))
+    assert len(add_columns(open_archive(elsewhere[1]), out, encoder=Middle(), networks=elsewhere[:1])) == 7
+
+
+def test_the_command_tells_whose_network_it_is(tmp_path, monkeypatch):
+    source, told = write_drifting(tmp_path / "a.clips"), []
+
+    def stopped(*_, networks, **__):
+        told.append(networks)
+        raise CaptureError("stopped", "Enough.", "None.")
+
+    monkeypatch.setattr(archive_copy, "add_columns", stopped)
+    monkeypatch.setattr(command, "_encoder", lambda options: Middle())
+    monkeypatch.setattr(command, "_flow_method", lambda options: Dis())
+    begin = ["prepare", "archive", str(source.folder), "-o", str(tmp_path / "b.clips")]
+    for more in (["--features", "s.tar", "--raft", "r.pth"], ["--features", "landmarks", "--flow"]):
+        assert main([*begin, *more]) == 1
+    assert told == [(Path("s.tar"), Path("r.pth")), ()]
 
 
 def test_archives_without_pictures(tmp_path):
