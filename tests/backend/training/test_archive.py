@@ -336,6 +336,7 @@ def _hostile(index: dict[str, Any]) -> list[Any]:
         {key: value for key, value in index.items() if key != "facts"},
         {**index, "facts": {**index["facts"], "more": "x"}},
         {**index, "facts": {**index["facts"], "terms": 3}},
+        {**index, "facts": {**index["facts"], "features": "hmr"}},
         {**index, "facts": []},
         {**index, "program": None},
         {**index, "sequences": 3},
