@@ -75,16 +75,25 @@ def add_columns(
             }
             jpegs = None
             if "pictures" in sequence.columns:
-                if encoder:
-                    arrays["features"] = np.concatenate(list(_features(archive, sequence, encoder)))
-                if flow:
-                    arrays["flow"] = _flow(archive, sequence, flow)
+                arrays |= _made(archive, sequence, encoder, flow)
                 if images:
                     arrays["picture_boxes"] = archive.column("picture_boxes")[rows]
                     jpegs = [archive.picture(frame) for frame in range(rows.start, rows.stop)]
             writer.add(sequence.name, sequence.fps, arrays, jpegs)
         progress(number + 1, len(archive.sequences), frames)
     return writer.finish()
+
+
+def _made(
+    archive: ClipArchive, sequence: Sequence, encoder: Encoder | None, flow: FlowMethod | None
+) -> dict[str, NDArray[Any]]:
+    """What is asked for of a sequence's pictures, by column."""
+    made: dict[str, NDArray[Any]] = {}
+    if encoder:
+        made["features"] = np.concatenate(list(_features(archive, sequence, encoder)))
+    if flow:
+        made["flow"] = _flow(archive, sequence, flow)
+    return made
 
 
 def _sha256(path: Path) -> str:

@@ -78,6 +78,11 @@ def prepare(options: argparse.Namespace) -> str:
         CaptureError: as of ``preparing.prepare``, ``archive_copy.add_columns`` or ``flow_networks.load_raft``.
     """
     raw, out = Path(options.raw), Path(options.out)
+    if raw.exists() and out.exists() and raw.samefile(out):
+        # Before what is told of folders that hold something: its remedy is to delete it.
+        raise CaptureError(
+            "bad_option", f"{raw} is to be read, and is not written over.", "Name another folder with -o."
+        )
     if options.models and options.dataset != "3dpw":
         options.refuse("--models is for 3dpw only")
     if options.dataset != RENDERED and (options.only or options.exclude or options.backgrounds or options.set):

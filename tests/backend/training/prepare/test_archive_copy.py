@@ -260,6 +260,20 @@ def test_damaged_pictures_are_told(tmp_path):
     assert caught.value.code == "archive_broken"
 
 
+@pytest.mark.parametrize("dataset", ["archive", "amass", "rendered"])
+def test_what_is_read_is_not_written_and_nobody_is_told_to_delete_it(tmp_path, capsys, monkeypatch, dataset):
+    source = write_drifting(tmp_path / "a.clips", features=True).folder
+    monkeypatch.chdir(tmp_path)
+    before = files(source)
+    for same in (str(source), "a.clips", str(tmp_path / "b" / ".." / "a.clips")):
+        (tmp_path / "b").mkdir(exist_ok=True)
+        assert main(["prepare", dataset, str(source), "-o", same, *(["--flow"] if dataset == "archive" else [])]) == 1
+        told = capsys.readouterr().err
+        assert "not written over" in told
+        assert "elete" not in told
+    assert files(source) == before
+
+
 def test_command_line(tmp_path, capsys, monkeypatch):
     write_drifting(tmp_path / "a.clips", features=True)
     command = ["prepare", "archive", str(tmp_path / "a.clips"), "-o", str(tmp_path / "b.clips")]
