@@ -14,7 +14,8 @@ Nobody publishes its code or its weights, and the paper leaves much open. What i
   input it would say "at rest", which nobody knows.
 - *Positions, normalisation, inner width, dropout*: in ``transformer.py``, each with its reason.
 - *Flow as a picture* (``shown_flow``): right, down and length as the three channels, in units that bring them to where
-  normalised photographs are, for a ResNet that begins with ImageNet's weights.
+  normalised photographs are. The paper's ResNet of flow begins with ImageNet's weights, which would fit so; here
+  nothing loads them, and it begins at random.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class FlowStream(nn.Module):
     """What the motion since the frame before says of each frame.
 
     Attributes:
-        cnn: of ``resnet50``; its names are torchvision's, so that ImageNet's weights fit.
+        cnn: of ``resnet50``; begins at random; its names are torchvision's, so ImageNet's weights would fit.
     """
 
     area: Tensor
@@ -141,11 +142,11 @@ class DtsVibe(nn.Module):
     """Two streams, added late, and a regressor that sees all frames.
 
     Args:
-        width: of the streams, a multiple of 8; 512 as published. A GRU and HMR's regressor are twice as wide inside.
-        flow: ``resnet50`` as published; ``grid``, the flow itself on 32 x 32 cells, for machines that cannot train a
-            second ResNet (and what the ResNet is worth); ``none`` for the ablation.
-        temporal: ``transformer`` as published, or ``gru``, over what is seen; the flow is added after it.
-        regressor: ``transformer`` as published, or HMR's ``iterative`` one.
+        width: of the streams, a multiple of 8; 512 in the paper. A GRU and HMR's regressor are twice as wide inside.
+        flow: ``resnet50`` as in the paper, but begun at random; ``grid``, the flow itself on 32 x 32 cells, for
+            machines that cannot train a second ResNet (and what the ResNet is worth); ``none`` for the ablation.
+        temporal: ``transformer`` as in the paper, or ``gru``, over what is seen; the flow is added after it.
+        regressor: ``transformer`` as in the paper, or HMR's ``iterative`` one.
 
     Attributes:
         regressor: has ``init_pose``, ``init_shape`` and ``init_cam``, whichever it is.
