@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.crops import Region
+from backend.estimators.encodings import Encoded
 from backend.estimators.keypoints import Evidence, Readings
 from backend.landmarks import BODY_COUNT, POINT_COUNT, Landmarks
 from backend.recording import Recording
 from backend.tracking import Observation
 from tests.fake_backend import small_take
+from vibe_blender.contract.errors import CaptureError
 from vibe_blender.contract.take_file import TakeWriter, load_take, partial_path
 
 
@@ -154,6 +159,52 @@ def test_solved_frames_beside_the_evidence_are_not_taken_for_it(path: Path) -> N
         writer.extend(small_take())
         assert same(Recording.restored(writer), recording)
     assert load_take(partial_path(path)).status == "partial"
+
+
+def encoded(count: int, seed: int) -> Encoded:
+    random = np.random.default_rng(seed)
+    return Encoded(1, random.normal(size=(count, 2048)).astype(np.float32), random.uniform(size=(count, 4)))
+
+
+def test_of_what_is_long_only_the_end_stays_in_memory(path: Path) -> None:
+    recording, kept, squares = Recording(), [], []
+    features = np.zeros((70, 2048), np.float32)
+    with TakeWriter(path) as writer:
+        for first in range(0, 70, 10):
+            for frame in range(first, first + 10):
+                recording.add(frame, frame / 25, [observation(1, frame)])
+            new = encoded(10, first)
+            features[first : first + 10] = new.features
+            squares.append(new.squares)
+            kept.append(weakref.ref(new.features))
+            recording.keep(new)
+            del new
+            recording.save(writer)
+        there = [made() is not None for made in kept]
+        assert there == [False] * 4 + [True] * 3  # the last stretch and 16 frames before it, which are of two
+        for some in (recording, Recording.restored(writer)):
+            whole = some.encodings(1)
+            assert np.array_equal(whole.features[0:70], features)
+            assert np.array_equal(whole.squares, np.concatenate(squares))
+            for rows in (slice(3, 9), slice(40, 48), slice(62, 70)):
+                assert np.array_equal(whole.features[rows], features[rows])
+                assert np.array_equal(some.encodings(1, rows).features[0 : rows.stop - rows.start], features[rows])
+
+
+def test_features_that_a_take_has_lost_are_damage(path: Path) -> None:
+    recording = Recording()
+    with TakeWriter(path) as writer:
+        for first in (0, 10):
+            for frame in range(first, first + 10):
+                recording.add(frame, frame / 25, [observation(1, frame)])
+            recording.keep(encoded(10, first))
+            recording.save(writer)
+    with contextlib.closing(sqlite3.connect(partial_path(path))) as database:
+        assert database.execute("DELETE FROM arrays WHERE name = 'features' AND chunk = 1").rowcount == 1
+        database.commit()
+    with TakeWriter(path, keep=True) as writer, pytest.raises(CaptureError) as caught:
+        Recording.restored(writer).encodings(1, slice(5, 15))
+    assert caught.value.code == "take_damaged"
 
 
 def test_evidence_is_kept_in_single_precision(path: Path) -> None:

@@ -138,7 +138,11 @@ def read(database: sqlite3.Connection, owner: int, name: str) -> NDArray[Any] | 
 
 
 def read_rows(database: sqlite3.Connection, owner: int, name: str, first: int, last: int) -> NDArray[Any]:
-    """The rows from ``first`` to ``last`` of an array that has them; other chunks stay where they are."""
+    """The rows from ``first`` to ``last`` of an array; other chunks stay where they are.
+
+    Raises:
+        ValueError: it does not have them all.
+    """
     parts, begin = [], 0
     for chunk, shape in database.execute(
         "SELECT chunk, shape FROM arrays WHERE owner = ? AND name = ? ORDER BY chunk", (owner, name)
@@ -150,6 +154,8 @@ def read_rows(database: sqlite3.Connection, owner: int, name: str, first: int, l
             ).fetchone()
             parts.append(_decode(*row)[max(first - begin, 0) : last - begin])
         begin = end
+    if sum(map(len, parts)) != last - first or not parts:
+        raise ValueError(f"{name} of {owner} has no rows {first} to {last}")
     return np.concatenate(parts)
 
 

@@ -87,6 +87,17 @@ def test_arrays_that_lie_about_themselves_are_refused(path, column, value) -> No
     assert code_of(load_take, path) == "take_damaged"
 
 
+def test_rows_of_a_growing_take_are_all_there_or_it_is_damaged(path) -> None:
+    values = np.arange(10.0).reshape(5, 2)
+    with TakeWriter(path) as writer:
+        for some in (values[:3], values[3:]):
+            writer.append(1, {"features": some})
+        assert writer.rows(1, "features", 1, 4).tolist() == values[1:4].tolist()
+        for first, last in ((0, 6), (4, 7), (5, 6), (8, 9)):
+            assert code_of(writer.rows, 1, "features", first, last) == "take_damaged"
+        assert code_of(writer.rows, 2, "features", 0, 1) == "take_damaged"
+
+
 BLANK = "UPDATE arrays SET data = zeroblob(length(data)) WHERE name = 'take.{}'"
 META = "UPDATE meta SET value = {} WHERE key = '{}'"
 
