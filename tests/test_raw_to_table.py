@@ -69,6 +69,7 @@ class Dull(torch.nn.Module):
 @pytest.fixture(autouse=True)
 def small(monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("spin.pth.tar").write_bytes(b"")  # what features are by is told from what the file holds
     monkeypatch.setattr(features, "spin_encoder", lambda path: SpinEncoder(Dull(), torch.device("cpu")))
 
 

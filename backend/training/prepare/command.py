@@ -48,7 +48,7 @@ def add_prepare_arguments(command: argparse.ArgumentParser) -> None:
     )
     add("--split", default="", metavar="NAME", help="part of the dataset, such as train")
     add("--limit", type=_count, metavar="N", help="so many recordings only")
-    add("--shortest", type=_count, default=16, metavar="FRAMES", help="leave shorter sequences out (16)")
+    add("--shortest", type=_count, metavar="FRAMES", help="leave shorter sequences out (16)")
     add("--fps", type=_count, metavar="N", help="thin sequences to about so many frames a second")
     add(
         "--features",
@@ -97,7 +97,7 @@ def prepare(options: argparse.Namespace) -> str:
         from .preparing import prepare as prepare_dataset
 
         choices = Options(
-            split=options.split, limit=options.limit, shortest=options.shortest, fps=options.fps,
+            split=options.split, limit=options.limit, shortest=options.shortest or Options.shortest, fps=options.fps,
             images=options.images, body=Path(options.models) if options.models else None,
         )  # fmt: skip
         dataset = find_dataset(options.dataset)
@@ -146,8 +146,8 @@ def _copy(options: argparse.Namespace, raw: Path, out: Path, line: _Line) -> Cli
 
     from .archive_copy import add_columns
 
-    if options.split or options.limit or options.fps:
-        options.refuse("--split, --limit and --fps are for datasets only")
+    if options.split or options.limit or options.shortest or options.fps:
+        options.refuse("--split, --limit, --shortest and --fps are for datasets only")
     flow, encoder = _flow_method(options), _encoder(options)
     if flow is None and encoder is None:
         raise CaptureError(
@@ -165,7 +165,8 @@ def _render(options: argparse.Namespace, motions: Path, out: Path, line: _Line) 
 
     if options.features or options.models or options.flow or options.raft:
         options.refuse(
-            f"--features, --flow and --models are not for {RENDERED}; `vibe prepare {ARCHIVE}` adds features and flow"
+            f"--features, --flow, --raft and --models are not for {RENDERED}; "
+            f"`vibe prepare {ARCHIVE}` adds features and flow"
         )
     choices: dict[str, Any] = {"split": options.split or None, "scenes": options.limit, "fps": options.fps}
     choices |= {"shortest": options.shortest, "only": tuple(options.only)}

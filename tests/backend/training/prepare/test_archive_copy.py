@@ -19,7 +19,7 @@ from backend.training.prepare.archive_copy import add_columns
 from backend.training.prepare.command import find_dataset
 from backend.training.prepare.preparing import Options, prepare
 from tests.moving_pictures import drifting_flow, write_drifting
-from tests.raw_datasets import make_penn_action
+from tests.raw_datasets import COUNT, make_penn_action
 from tests.training_data import write_archive
 from vibe_blender.contract.errors import CaptureError
 
@@ -274,6 +274,22 @@ def test_what_is_read_is_not_written_and_nobody_is_told_to_delete_it(tmp_path, c
     assert files(source) == before
 
 
+def test_short_sequences_of_datasets_on_the_command_line(tmp_path, capsys):
+    make_penn_action(tmp_path / "raw")
+    command = ["prepare", "penn-action", str(tmp_path / "raw"), "-o"]
+    assert main([*command, str(tmp_path / "a.clips"), "--shortest", str(COUNT + 1)]) == 1
+    assert f"at least {COUNT + 1} usable frames" in capsys.readouterr().err
+    assert main([*command, str(tmp_path / "b.clips"), "--fps", "15"]) == 1  # every other frame
+    assert "at least 16 usable frames" in capsys.readouterr().err
+    assert main([*command, str(tmp_path / "c.clips"), "--shortest", str(COUNT)]) == 0
+
+
+def test_pictures_that_are_rendered_get_flow_later(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["prepare", "rendered", str(tmp_path), "-o", str(tmp_path / "r.clips"), "--raft", "raft.pth"])
+    assert "--raft and --models are not for rendered" in capsys.readouterr().err
+
+
 def test_command_line(tmp_path, capsys, monkeypatch):
     write_drifting(tmp_path / "a.clips", features=True)
     command = ["prepare", "archive", str(tmp_path / "a.clips"), "-o", str(tmp_path / "b.clips")]
@@ -282,8 +298,11 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     assert main([*command, "--flow"]) == 0
     assert "9 frames, 2 sequences" in capsys.readouterr().out
     assert open_archive(tmp_path / "b.clips").columns == ("features", "boxes", "frames", "flow")
-    with pytest.raises(SystemExit):
-        main([*command[:-1], str(tmp_path / "c.clips"), "--flow", "--limit", "1"])
-    assert "datasets only" in capsys.readouterr().err
+    for option in ("--limit", "--shortest", "--fps"):
+        with pytest.raises(SystemExit):
+            main([*command[:-1], str(tmp_path / "c.clips"), "--flow", option, "16"])
+        told = capsys.readouterr().err
+        assert "datasets only" in told
+        assert option in told.splitlines()[-1]
     assert main([*command[:-1], str(tmp_path / "d.clips"), "--raft", str(tmp_path / "none.pth")]) == 1
     assert not (tmp_path / "d.clips").exists()
