@@ -19,6 +19,7 @@ from .networks.frame_based import FrameBased
 from .networks.tcmr import Tcmr
 from .networks.vibe import Vibe
 from .person_crops import Features
+from .torch_files import printable
 
 Generator = Vibe | FrameBased | Tcmr | DtsVibe
 Encoder = Literal["gru", "none", "tcmr", "dts-vibe"]
@@ -80,11 +81,23 @@ class Architecture:
                 f"model.hidden cannot be {self.hidden}.",
                 f"It is a multiple of 16 from 16 to {_LARGEST_HIDDEN}.",
             )
+        for name, options, encoder in (("tcmr", self.tcmr, "tcmr"), ("dts_vibe", self.dts_vibe, "dts-vibe")):
+            if options != type(options)() and self.encoder != encoder:
+                raise CaptureError(
+                    "bad_setting",
+                    f"model.{name} is for the encoder {encoder}.",
+                    "Leave it out, or change model.encoder.",
+                )
 
     @property
     def name(self) -> str:
         """The network's name as people know it."""
         return _NAMES[self.encoder]
+
+    @property
+    def shortest(self) -> int:
+        """Frames that a window needs at least: TCMR's has a past, a middle and a future."""
+        return 3 if self.encoder == "tcmr" else 1
 
     @property
     def reads_flow(self) -> bool:
@@ -159,12 +172,33 @@ def read_own(path: Path) -> OwnNetwork:
         architecture = from_record(Architecture, record["architecture"])
     except (CaptureError, KeyError, TypeError) as error:
         raise other(path, "its layers are of a kind that is not known here") from error
+    if frames < architecture.shortest:
+        raise other(path, f"{architecture.name} cannot have learned from windows of {frames} frames")
+    with torch.device("meta"):  # a small file may speak of a large network
+        wanted = build(architecture).state_dict()
+    weights: Any = record.get("gen_state_dict")
+    if why := _difference(weights, wanted):
+        raise other(path, why)
     network = build(architecture)
-    try:
-        network.load_state_dict(record["gen_state_dict"], strict=True)
-    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
-        raise other(path, str(error).splitlines()[0]) from error
+    network.load_state_dict(weights)
     return OwnNetwork(network.eval(), architecture, "landmarks" if features == "landmarks" else "spin", frames)
+
+
+def _difference(held: object, wanted: dict[str, Tensor]) -> str:
+    """Why weights are not those that a network has; empty where they are."""
+    if not isinstance(held, dict):
+        return "it has no weights"
+    for name in (*wanted, *held):
+        if name not in held:
+            return f"it lacks {name}"
+        if name not in wanted:
+            return f"it should not have {printable(str(name))}"
+        value = held[name]
+        if not isinstance(value, Tensor) or value.shape != wanted[name].shape or value.dtype != wanted[name].dtype:
+            return f"{name} is not of the shape {tuple(wanted[name].shape)}"
+        if not torch.isfinite(value).all():
+            return f"{name} holds values that are not numbers"
+    return ""
 
 
 def write_whole(path: Path, record: dict[str, Any]) -> None:

@@ -194,6 +194,15 @@ class Training:
                 "TCMR speaks of a window's middle frame only, not of its motion",
                 "Set discriminator.use to false and weights.flow to 0, as its authors have it.",
             )
+        shortest = self.model.architecture.shortest if not self.weights.flow else 2
+        if self.data.frames < shortest:
+            raise _bad(f"data.frames cannot be {self.data.frames} here", f"Windows have at least {shortest} frames.")
+        if self.model.mean_body and (self.model.spin or self.model.start):
+            raise _bad("model.mean_body would not be used: spin and start have one", "Leave it out.")
+        if self.model.start and self.model.spin and not self.data.pictures:
+            raise _bad(
+                "model.spin would not be used: the run begins with start, and features are there", "Leave it out."
+            )
         if self.needs_flow and self.data.augment:
             raise _bad("data.augment would change pictures, but not the flow of them", "Set data.augment to false.")
 

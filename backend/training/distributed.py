@@ -70,6 +70,7 @@ def joined(device: torch.device) -> Iterator[Place]:
         raise _not_joined(error) from error
     try:
         yield place
+        dist.barrier()  # who leaves while another still speaks to it may crash it
     finally:
         dist.destroy_process_group()
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from backend.networks.regressor import Regressed
 from backend.networks.resnet import ResNet50
 from backend.networks.tcmr import Tcmr
 from backend.own_networks import Architecture, Generator, OwnNetwork, build, other, read_own
+from backend.person_crops import Features
 from backend.published import recognised
 
 from .clips import ClipBatch, normalised
@@ -22,26 +24,30 @@ from .config import Model
 
 _PICTURES_AT_ONCE = 64
 _PUBLISHED_FRAMES = 16
+_MEAN_BODY = ("init_pose", "init_shape", "init_cam")
 
 
-def new_generator(model: Model, folder: Path) -> Generator:
+def new_generator(model: Model, folder: Path, features: Features = "spin") -> Generator:
     """The generator that a run begins with.
 
     Args:
         model: what is asked for.
         folder: that its paths are from.
+        features: that it is to learn from.
 
     Raises:
         CaptureError: as of ``checkpoints.load_vibe``, or ``network_other``.
     """
     if model.start:
-        return _started(model, folder / model.start)
+        return _started(model, folder / model.start, features)
     generator = build(model.architecture)
+    own = generator.regressor.state_dict()
     if model.spin:
-        generator.regressor.load_state_dict(load_spin_regressor(folder / model.spin).state_dict())
+        known = load_spin_regressor(folder / model.spin).state_dict()
+        alike = _shapes(known) == _shapes(own)  # else only the body that it starts from can be had of it
+        generator.regressor.load_state_dict(known if alike else {**own, **{name: known[name] for name in _MEAN_BODY}})
     elif model.mean_body:
-        for name, value in load_mean_body(folder / model.mean_body).items():
-            getattr(generator.regressor, name).copy_(value)
+        generator.regressor.load_state_dict({**own, **load_mean_body(folder / model.mean_body)})
     else:
         _at_rest(generator)
     return generator
@@ -114,14 +120,19 @@ def features_of(clips: ClipBatch, encoder: ResNet50 | None) -> Tensor:
     return torch.cat(parts).unflatten(0, clips.pictures.shape[:2])
 
 
-def _started(model: Model, path: Path) -> Generator:
+def _started(model: Model, path: Path, features: Features) -> Generator:
     """The generator of a file, ours or a published one."""
-    generator, wanted = load_generator(path).network, build(model.architecture)
-    shapes = [{name: value.shape for name, value in one.state_dict().items()} for one in (generator, wanted)]
-    if type(generator) is not type(wanted) or shapes[0] != shapes[1]:
+    held, wanted = load_generator(path), build(model.architecture)
+    if held.features != features:
+        raise other(path, f"it has learned from the features {held.features}, and the archives have {features}")
+    if type(held.network) is not type(wanted) or _shapes(held.network.state_dict()) != _shapes(wanted.state_dict()):
         raise other(path, f"it is built in another way than the {model.architecture.name} that [model] describes")
-    wanted.load_state_dict(generator.state_dict())
+    wanted.load_state_dict(held.network.state_dict())
     return wanted.train()
+
+
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in weights.items()}
 
 
 def _at_rest(generator: Generator) -> None:

@@ -167,6 +167,11 @@ def compare(path: Path) -> TestReport:
     tables = [_empty_table(archive) for archive in archives]
     for candidate in settings.networks:
         loaded = load_generator(folder / candidate.file)
+        if loaded.architecture.encoder in ("tcmr", "dts-vibe") and loaded.frames != settings.frames:
+            raise _bad(
+                f"{candidate.name} has learned from windows of {loaded.frames} frames, not {settings.frames}",
+                f"Set frames to {loaded.frames}.",
+            )
         network = loaded.network.to(device)
         for archive, table in zip(archives, tables, strict=True):
             known = "spin" if settings.pictures else archive.facts.features

@@ -79,7 +79,7 @@ class Trainer:
         self.body, self.encoder = feed.body.to(device), None if feed.encoder is None else feed.encoder.to(device)
         self._identity = _identity(settings)
         torch.manual_seed(settings.steps.seed)
-        generator = new_generator(settings.model, folder).train().to(device)
+        generator = new_generator(settings.model, folder, feed.features).train().to(device)
         learning = settings.discriminator
         judge = MotionDiscriminator(learning.pooling, learning.hidden).train().to(device) if learning.use else None
         self.parts = _parts(settings, generator, judge, device)

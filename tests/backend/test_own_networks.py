@@ -80,6 +80,20 @@ def test_other_files_are_no_networks(tmp_path) -> None:
     ):  # fmt: skip
         assert refused({**whole, name: value}).code == "network_other", name
         assert refused({key: part for key, part in whole.items() if key != name}).code == "network_other", name
+    weights = whole["gen_state_dict"]
+    name = "regressor.fc1.weight"
+    for value, said in (
+        ({**weights, name: weights[name] * float("nan")}, "not numbers"),
+        ({**weights, "x\n": weights[name]}, "not have"),
+        ({key: part for key, part in weights.items() if key != name}, f"lacks {name}"),
+        ({**weights, name: weights[name].double()}, "not of the shape"), ({**weights, name: 3}, "not of the shape"),
+    ):  # fmt: skip
+        assert said in refused({**whole, "gen_state_dict": value}).message
+    small = Architecture("tcmr", 32)
+    tcmr = {"architecture": {"encoder": "tcmr", "hidden": 32}, "gen_state_dict": build(small).state_dict(), "frames": 2}
+    assert "windows of 2 frames" in refused({**whole, **tcmr}).message
+    large = {"architecture": {"encoder": "tcmr", "hidden": 8192}}  # 12 GB, were it built before it is compared
+    assert refused({**whole, **large}).code == "network_other"
     (tmp_path / "other.pt").write_bytes(b"PK torn")
     assert refused(None).code == "network_broken"
 

@@ -5,7 +5,8 @@
 
 FOLDER holds ``train.clips`` and ``validation.clips`` (rendered, with features, and for DTS-VIBE with flow), and
 ``motion.clips`` and ``motion-held.clips`` (real motion); docs/training.md says how they are made. Each run is an
-ordinary ``vibe train`` in FOLDER/STUDY; who ends this script goes on with the same command. Validation decides nothing:
+ordinary ``vibe train`` in FOLDER/STUDY; who ends this script goes on with the same command,
+and who changes the program deletes that folder first. Validation decides nothing:
 what is measured are the last weights, averaged while learning. The report: ``table.md``, ``table.json``, ``plot.png``,
 ``poses.png``.
 
@@ -157,7 +158,8 @@ def train(folder: Path, variant: Variant, seed: int, size: Size) -> None:
 
 def run(file: Path, text: str) -> None:
     """One ``vibe train``."""
-    if (file.parent / file.stem / "done").exists() and file.read_text(encoding="utf-8") == text:
+    done_as = file.parent / file.stem / "done.toml"
+    if done_as.is_file() and done_as.read_text(encoding="utf-8") == text:
         return
     file.write_text(text, encoding="utf-8")
     one = "import sys, torch; torch.set_num_threads(1); from backend.__main__ import main; sys.exit(main(sys.argv[1:]))"
@@ -166,7 +168,7 @@ def run(file: Path, text: str) -> None:
     )
     if done.returncode:
         raise SystemExit(f"{file}: {done.stderr[-2000:]}")
-    (file.parent / file.stem / "done").touch()
+    done_as.write_text(text, encoding="utf-8")
     print(file.stem, *done.stderr.strip().splitlines()[-1:], flush=True)
 
 

@@ -51,7 +51,6 @@ def test_flow_is_needed_where_a_network_or_a_loss_reads_it(tmp_path) -> None:
     assert needs('preset = "dts_vibe_refine"\n[model]\ndts_vibe.flow = "none"')
     assert not needs('preset = "dts_vibe"\n[model]\ndts_vibe.flow = "none"')
     assert not needs('preset = "tcmr"')
-    assert not needs('preset = "vibe"\n[model]\ndts_vibe.flow = "grid"')
 
 
 def test_a_file_says_only_what_differs_from_its_preset(tmp_path) -> None:
@@ -79,6 +78,12 @@ def test_a_file_says_only_what_differs_from_its_preset(tmp_path) -> None:
         ('output = "x"\n[model]\nhidden = 20', "multiple of 16"),
         ('output = "x"\n[model]\nencoder = "tcmr"', "middle frame only"),
         ('preset = "tcmr"\n[weights]\nflow = 1', "middle frame only"),
+        ('preset = "tcmr"\n[data]\nframes = 2', "at least 3"),
+        ('preset = "frame_based"\n[data]\nframes = 1\n[weights]\nflow = 1', "at least 2"),
+        ('preset = "vibe"\n[model]\ntcmr.residual = true', "for the encoder tcmr"),
+        ('preset = "vibe"\n[model]\ndts_vibe.flow = "grid"', "for the encoder dts-vibe"),
+        ('preset = "vibe"\n[model]\nspin = "a"\nmean_body = "b"', "mean_body would not be used"),
+        ('preset = "vibe"\n[model]\nspin = "a"\nstart = "b"', "spin would not be used"),
         ('output = "x"\n[model]\ndts_vibe.flow = "raft"', "model.dts_vibe.flow"),
         ('preset = "dts_vibe"\n[data]\npictures = true\naugment = true\n[model]\nspin = "x"', "flow of them"),
         ('preset = "vibes"\noutput = "x"', "vibes"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,26 @@ def test_an_own_network_is_gone_on_with(tmp_path) -> None:
             new_generator(other, tmp_path)
 
 
+def test_a_network_that_knows_other_features_is_not_begun_with(tmp_path) -> None:
+    small = Architecture("gru", 32)
+    save_own(tmp_path / "gru.pt", build(small).state_dict(), small, "landmarks", 16, "{}")
+    with pytest.raises(CaptureError, match="features landmarks, and the archives have spin"):
+        new_generator(Model("gru", 32, start="gru.pt"), tmp_path, "spin")
+
+
+@pytest.mark.parametrize("model", [
+    Model("gru", 32), Model("tcmr"), Model("dts-vibe", 64),
+    Model("dts-vibe", dts_vibe=DtsVibeOptions("none", regressor="iterative")),
+])  # fmt: skip
+def test_of_spin_every_network_takes_what_fits(files, model) -> None:
+    generator = new_generator(replace(model, spin="spin.pth.tar"), files)
+    held = torch.load(files / "spin.pth.tar", weights_only=True)["model"]
+    for name in ("init_pose", "init_shape", "init_cam"):
+        assert torch.equal(getattr(generator.regressor, name), held[name])
+    first = generator.regressor.state_dict().get("fc1.weight", torch.empty(0))
+    assert torch.equal(first, held["fc1.weight"]) == (model.hidden == 1024)
+
+
 def test_captures_read_what_was_learned(tmp_path) -> None:
     network = Vibe()
     save_own(tmp_path / "best.pt", network.state_dict(), Architecture(), "spin", 16, "{}")
@@ -92,26 +113,33 @@ def test_captures_read_what_was_learned(tmp_path) -> None:
 
 
 def test_networks_that_speak_of_one_frame_learn_its_labels(tmp_path) -> None:
-    write_archive(tmp_path / "three.clips", "3d", (12,))
-    made = ClipDataset(Windows([open_archive(tmp_path / "three.clips")], 5))
+    write_archive(tmp_path / "three.clips", "3d", (24,))
+    made = ClipDataset(Windows([open_archive(tmp_path / "three.clips")], 16, overlap=0.9))
     clips = collate([made[0], made[1]])
     assert spoken_of(clips, Vibe(32)) is clips
     labels = spoken_of(clips, Tcmr(32))
     assert labels.joints2d.shape[1] == 3
     for number in range(3):
-        assert torch.equal(labels.rotations[:, number], clips.rotations[:, 2])
-        assert torch.equal(labels.has_2d[:, number], clips.has_2d[:, 2])
+        assert torch.equal(labels.rotations[:, number], clips.rotations[:, 8])
+        assert torch.equal(labels.has_2d[:, number], clips.has_2d[:, 8])
     assert torch.equal(labels.origin, clips.origin)
 
 
 @pytest.mark.parametrize("encoder", ["gru", "none", "tcmr", "dts-vibe"])
 def test_every_frame_of_a_sequence_has_a_body(encoder) -> None:
     torch.manual_seed(0)
-    generator = build(Architecture(encoder, 32, dts_vibe=DtsVibeOptions("grid"))).eval()
+    generator = build(
+        Architecture(encoder, 32, dts_vibe=DtsVibeOptions("grid") if encoder == "dts-vibe" else DtsVibeOptions())
+    ).eval()
     features, flow = torch.randn(12, 2048), torch.randn(12, 2, 56, 56)
     with torch.inference_mode():
         said = bodies_of(generator, features, flow, 4)
-        if encoder in ("gru", "none"):
+        if encoder in ("tcmr", "dts-vibe"):
+            again = generator.over(*([features] if encoder == "tcmr" else [features, flow]), length=4)
+            again = again[0] if encoder == "tcmr" else again
+            assert torch.equal(said.rotations, again.rotations)
+            assert not torch.equal(said.rotations, bodies_of(generator, features, flow, 6).rotations)
+        else:
             again, _ = generator(features[4:8][None])
             torch.testing.assert_close(said.rotations[4:8], again.rotations[0], atol=1e-5, rtol=0)
     assert said.rotations.shape == (12, 24, 3, 3)

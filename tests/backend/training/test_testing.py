@@ -50,6 +50,13 @@ def test_a_network_is_not_shown_features_that_it_does_not_know(folder) -> None:
         compare(folder / "test.toml")
 
 
+def test_a_network_of_windows_is_read_in_windows_of_its_length(folder) -> None:
+    built = Architecture("tcmr", hidden=32)
+    save_own(folder / "vibe.pt", build(built).state_dict(), built, "spin", 8, "{}")
+    with pytest.raises(CaptureError, match="learned from windows of 8 frames, not 4"):
+        compare(folder / "test.toml")
+
+
 def test_our_rows_stand_below_the_published_ones(folder) -> None:
     report = compare(folder / "test.toml")
     text = report.to_text()

@@ -112,12 +112,13 @@ def test_what_features_say_is_learned(tmp_path, encoder) -> None:
     write_run(tmp_path)
     telling_archive(tmp_path / "more.clips", (90, 80, 70), seed=7)
     settings = LEARNS.replace("three.clips", "more.clips").replace(
-        'body = "mannequin"', f'body = "mannequin"\nencoder = "{encoder}"\ndts_vibe.flow = "grid"'
+        'body = "mannequin"', f'body = "mannequin"\nencoder = "{encoder}"'
     )
     if encoder == "tcmr":
         settings = settings.replace("[discriminator]", "[discriminator]\nuse = false")
     if encoder == "dts-vibe":
         settings = settings.replace("rate = 2e-3", "rate = 5e-4").replace("iterations = 60", "iterations = 120")
+        settings = settings.replace('"dts-vibe"', '"dts-vibe"\ndts_vibe.flow = "grid"')
         settings += "[weights]\nflow = 10.0\n"
     (tmp_path / "run.toml").write_text(settings)
     new, _ = new_trainer(tmp_path / "run.toml")
