@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from backend.training.archive import ArchiveWriter, ClipArchive, Sequence
 from backend.training.picture_crops import KeptPicture, crop_of, kept_picture, square_of
 from vibe_blender.contract.errors import CaptureError
 
-from .choices import keep_choices
+from .choices import keep_choices, sums_of
 from .preparing import BATCH, Encoder
 
 _PICTURES = ("pictures", "picture_boxes")
@@ -63,7 +62,7 @@ def add_columns(
     facts = replace(archive.facts, features=encoder.name) if encoder else archive.facts
     writer = ArchiveWriter(out, facts, (*kept, *made, *(_PICTURES if images else ())))
     # The index of the archive has the sums of all its files.
-    source, used = _sha256(archive.folder / "archive.json"), " ".join(map(_sha256, networks))
+    source, used = sums_of([archive.folder / "archive.json"]), sums_of(networks)
     keep_choices(writer, {"flow": flow.name if flow else None, "source": source, "networks": used})
     frames = 0
     for number, sequence in enumerate(archive.sequences):
@@ -94,11 +93,6 @@ def _made(
     if flow:
         made["flow"] = _flow(archive, sequence, flow)
     return made
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _features(archive: ClipArchive, sequence: Sequence, encoder: Encoder) -> Iterator[NDArray[np.float16]]:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from backend.training.archive import ArchiveWriter
@@ -35,3 +37,12 @@ def keep_choices(writer: ArchiveWriter, chosen: Mapping[str, str | None]) -> Non
             "Use the same ones, or choose another name.",
         )
     path.write_text(json.dumps(chosen), encoding="utf-8")
+
+
+def sums_of(files: Iterable[Path]) -> str:
+    """The sha256 of files, one after another: who they are, whatever they are called."""
+    sums = []
+    for path in files:
+        with path.open("rb") as file:
+            sums.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return " ".join(sums)

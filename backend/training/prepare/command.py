@@ -99,6 +99,7 @@ def prepare(options: argparse.Namespace) -> str:
         choices = Options(
             split=options.split, limit=options.limit, shortest=options.shortest or Options.shortest, fps=options.fps,
             images=options.images, body=Path(options.models) if options.models else None,
+            networks=_network_files(options),
         )  # fmt: skip
         dataset = find_dataset(options.dataset)
         archive = prepare_dataset(
@@ -129,6 +130,12 @@ def _encoder(options: argparse.Namespace) -> Encoder | None:
     return spin_encoder(Path(options.features))
 
 
+def _network_files(options: argparse.Namespace) -> tuple[Path, ...]:
+    """The files of the user's that features and flow are made with."""
+    named = (options.features if options.features != LANDMARKS else "", options.raft)
+    return tuple(Path(name) for name in named if name)
+
+
 def _flow_method(options: argparse.Namespace) -> FlowMethod | None:
     if options.raft:
         from backend.flow_networks import load_raft
@@ -153,10 +160,9 @@ def _copy(options: argparse.Namespace, raw: Path, out: Path, line: _Line) -> Cli
         raise CaptureError(
             "bad_option", "An archive is copied to give it features or flow.", "Add --features or --flow."
         )
-    named = (options.features if options.features != LANDMARKS else "", options.raft)
     return add_columns(
         open_archive(raw), out, encoder=encoder, flow=flow, images=options.images,
-        networks=tuple(Path(name) for name in named if name), progress=line.show,
+        networks=_network_files(options), progress=line.show,
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from backend.person_crops import Features, cut_out, square_around
 from backend.training.archive import ArchiveWriter, ClipArchive, Facts
 from vibe_blender.contract.errors import CaptureError
 
-from .choices import keep_choices
+from .choices import keep_choices, sums_of
 from .pictures import cut_surroundings
 from .raw_files import Origin
 from .tracks import Track, thinned
@@ -47,6 +47,7 @@ class Options:
         fps: thin sequences to about so many frames per second; None keeps all.
         images: keep each person's surroundings.
         body: folder with SMPL's files, for joints that only its skin tells; None without.
+        networks: files that the encoder and the flow were read from: what others make is not added to the same archive.
     """
 
     split: str = ""
@@ -55,6 +56,7 @@ class Options:
     fps: float | None = None
     images: bool = False
     body: Path | None = None
+    networks: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ def _writer(
     chosen = {
         name: None if value is None else str(value) for name, value in asdict(replace(options, limit=None)).items()
     }
+    chosen["networks"] = sums_of(options.networks)
     keep_choices(writer, chosen if flow is None else {**chosen, "flow": flow.name})
     return writer
 

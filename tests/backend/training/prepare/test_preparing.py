@@ -142,6 +142,20 @@ def test_other_options_are_not_mixed(tmp_path):
     assert caught.value.code == "archive_other"
 
 
+def test_what_two_networks_make_is_not_mixed(tmp_path):
+    make_posetrack(tmp_path / "raw")
+    for name in ("one", "same", "other"):
+        (tmp_path / name).write_bytes(b"a network" if name != "other" else b"another")
+    one, same, other = (Options(networks=(tmp_path / name,)) for name in ("one", "same", "other"))
+    with pytest.raises(StopHere):
+        prepare(interrupted(posetrack.DATASET, 1), tmp_path / "raw", tmp_path / "a.clips", one)
+    for options in (other, Options()):
+        with pytest.raises(CaptureError) as caught:
+            prepare(posetrack.DATASET, tmp_path / "raw", tmp_path / "a.clips", options)
+        assert caught.value.code == "archive_other"
+    prepare(posetrack.DATASET, tmp_path / "raw", tmp_path / "a.clips", same)
+
+
 def test_flow_of_whole_pictures(tmp_path):
     make_penn_action(tmp_path / "raw")
     for number, path in enumerate(sorted((tmp_path / "raw" / "frames" / "0001").iterdir())):
