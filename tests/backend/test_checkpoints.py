@@ -122,7 +122,7 @@ def test_a_published_tcmr_becomes_the_network_that_was_saved(tmp_path: Path, zip
     assert sum(each.numel() for each in tcmr.parameters()) == 81_907_360
     assert not any(module.training for module in tcmr.modules())
     assert all(each.dtype == torch.float32 and each.requires_grad for each in tcmr.parameters())
-    assert not tcmr.encoder.residual
+    assert not tcmr.residual
 
 
 def test_vibe_and_tcmr_are_not_taken_for_each_other(tmp_path: Path, unread, vibe_state, tcmr_state) -> None:
