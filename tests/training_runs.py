@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,16 +94,30 @@ def without_dropout(network: nn.Module) -> None:
 
 
 def first_gradients(path: Path, place: Place) -> dict[str, torch.Tensor]:
-    """The gradients of both networks, without dropout, after one step of a run."""
+    """The gradients of both networks, without dropout, after one step of a run, all in double precision.
+
+    In single precision some gradients are sums of numbers a thousand times as large, and the order of summing shows.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        return _first_gradients(path, place)
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _first_gradients(path: Path, place: Place) -> dict[str, torch.Tensor]:
     settings, device = read_training(path), torch.device("cpu")
     feed = Feed(settings, path.parent, place)
+    feed.body.double()
     trainer = Trainer(settings, path.parent, device, place, feed)
     networks = {"generator": trainer.parts.generator, "discriminator": trainer.parts.discriminator}
     for network in networks.values():
         assert network is not None
         without_dropout(network)
     _, clips, motion = next(iter(feed.batches(0, 0)))
-    trainer.step(clips, motion)
+    doubled = {name: part.double() if part.is_floating_point() else part for name, part in clips.tensors().items()}
+    trainer.step(replace(clips, **doubled), motion.double())
     return {
         f"{kind}.{name}": value.grad.clone()
         for kind, network in networks.items()

@@ -125,7 +125,7 @@ class Trainer:
         with self._precision():
             said, _ = self._generator(*inputs_of(clips, self.encoder, self.parts.generator))
         labels = spoken_of(clips, self.parts.generator)
-        said = Regressed(said.rotations.float(), said.betas.float(), said.camera.float())
+        said = Regressed(*(_single(part) for part in (said.rotations, said.betas, said.camera)))
         points, poses = self.body(said.rotations, said.betas), body_pose(said)
         with self._frozen_judge() as judge:
             judged = None if judge is None else judge(poses)
@@ -315,6 +315,11 @@ def _identity(settings: Training) -> str:
     """What a run is, as text, whatever the machine and however long it is to go on: other settings are another run."""
     steps = replace(settings.steps, epochs=1, workers=0, save_every=1)
     return json.dumps(asdict(replace(settings, output="", device="", steps=steps)), sort_keys=True)
+
+
+def _single(values: Tensor) -> Tensor:
+    """Values in at least single precision."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def _shared(losses: Losses) -> dict[str, float]:
